@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { until } from "@stanzapack/testkit";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { accountOf } from "./support/accounts.js";
 import { countColours, launchChromium, serveExample } from "./support/browser.js";
 import { startScramServer } from "./support/scram-server.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
@@ -80,10 +81,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
 
   /** Values for the form, which are also `connect`'s options. */
   const login = (transport: "websocket" | "bosh"): Record<string, string> => ({
-    ...(stack.sandbox.accounts.find(({ jid }) => jid.startsWith("bob@")) as {
-      jid: string;
-      password: string;
-    }),
+    ...accountOf(stack.sandbox, "bob"),
     component: stack.domain,
     url: transport === "bosh" ? stack.sandbox.boshUrl : stack.sandbox.websocketUrl,
   });

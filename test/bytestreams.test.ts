@@ -15,6 +15,7 @@ import {
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { credentialsOf } from "./support/accounts.js";
 import { SERVERS } from "./support/stack.js";
 import { WHOLE } from "./support/whole.js";
 
@@ -61,14 +62,7 @@ describe.each(SERVERS)("In-Band Bytestreams (XEP-0047) through %s", (server) => 
 
   beforeAll(async () => {
     sandbox = await startSandbox({ server, users: ["alice", "bob"] });
-    const client = (user: string): Connection => {
-      const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
-      return createClientConnection({
-        ...(account as { jid: string; password: string }),
-        url: sandbox.url,
-        ca: sandbox.ca,
-      });
-    };
+    const client = (user: string): Connection => createClientConnection(credentialsOf(sandbox, user));
     const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
     const port = sandbox.ports.component;
     connections = {
@@ -256,11 +250,7 @@ describe.each(SERVERS)("In-Band Bytestreams (XEP-0047) through %s", (server) => 
   });
 
   it("§2.2: data to a full JID that is gone ends the stream, or suspends it", async () => {
-    const account = sandbox.accounts.find(({ jid }) => jid.startsWith("bob@")) as {
-      jid: string;
-      password: string;
-    };
-    const second = createClientConnection({ ...account, url: sandbox.url, ca: sandbox.ca });
+    const second = createClientConnection(credentialsOf(sandbox, "bob"));
     await second.start();
     const responder = createInBandBytestreams(second);
     responder.onOpen = () => undefined;

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ import {
 } from "@stanzapack/wire";
 import { NS, xml, type Connection, type InBandBytestreams } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { loginEnvironment } from "./support/accounts.js";
 import { COMMAND, startProgram, type Program } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
@@ -210,17 +211,8 @@ describe.each(SERVERS)("calls, through %s", (server) => {
     const guide = await readFile(new URL("../docs/guides/call-a-publisher.md", import.meta.url), "utf8");
     expect(guide).toContain(await readFile(ANSWER, "utf8"));
     const start = async (user: string, file: string, ...args: string[]): Promise<Program> => {
-      const { jid, password } = stack.sandbox.accounts.find((it) => it.jid.startsWith(user)) as {
-        jid: string;
-        password: string;
-      };
-      const passwordFile = join(folder, user);
-      await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
-      vi.stubEnv("STANZAPACK_JID", jid);
-      vi.stubEnv("STANZAPACK_PASSWORD_FILE", passwordFile);
-      vi.stubEnv("STANZAPACK_COMPONENT", stack.domain);
-      vi.stubEnv("STANZAPACK_URL", stack.sandbox.url);
-      vi.stubEnv("STANZAPACK_CA", stack.sandbox.caFile);
+      for (const [name, value] of Object.entries(loginEnvironment(stack.sandbox, user, folder)))
+        vi.stubEnv(name, value);
       try {
         return startProgram(file, ...args);
       } finally {

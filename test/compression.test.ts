@@ -9,6 +9,7 @@ import { Estimator } from "@stanzapack/estimate";
 import { startTcpProxy, until, type TcpProxy } from "@stanzapack/testkit";
 import type { Connection } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { accountOf } from "./support/accounts.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
 const HEADER =
@@ -43,7 +44,7 @@ const COMPRESS = "<compress xmlns='http://jabber.org/protocol/compress'><method>
 /** Opens a compressed stream by hand. The server inflates everything that is written to it. */
 async function openCompressed(stack: Stack, user: string): Promise<Socket> {
   const { socket } = await openStream(stack);
-  const password = stack.sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`))?.password ?? "";
+  const password = accountOf(stack.sandbox, user).password;
   const auth = `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>${btoa(`\0${user}\0${password}`)}</auth>`;
   await ask(socket, auth, /<success/);
   expect(await ask(socket, HEADER, FEATURES)).toMatch(/<compression [^>]*><method>zlib<\/method>/);

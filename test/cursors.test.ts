@@ -5,14 +5,11 @@ import { NS, xml } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
 import { untilCursor } from "./support/cursors.js";
-import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+import { publishCounter, SERVERS, startStack, upTo, type Stack } from "./support/stack.js";
 
 const SOON_MS = 10_000;
 /** Longest time until everyone is back after a fault, in ms. */
 const BACK_MS = 30_000;
-
-const upTo = (count: number, from = 1): number[] =>
-  Array.from({ length: count - from + 1 }, (_, i) => from + i);
 
 /** Takes values until `last` is in hand. The last one is not taken. */
 async function readTo(subscription: Subscription<number>, last: number): Promise<number[]> {

@@ -1,19 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { connect, type Client, type Subscription } from "@stanzapack/client";
-import {
-  startComponentProcess,
-  startSandbox,
-  type ComponentProcess,
-  type Sandbox,
-} from "@stanzapack/sandbox";
+import type { Subscription } from "@stanzapack/client";
 import { until } from "@stanzapack/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { COMMAND } from "./support/program.js";
-import { publishCounter, SERVERS } from "./support/stack.js";
+import { publishCounter, SERVERS, upTo } from "./support/stack.js";
+import { startStoredStack, type StoredStack } from "./support/stored-stack.js";
 
 const SOON_MS = 5_000;
 const isRoot = process.getuid?.() === 0;
@@ -32,50 +25,28 @@ interface EventSource {
   once(event: "ended", listener: (error?: { readonly code: string }) => void): unknown;
 }
 
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
-
 describe.each(SERVERS)("a component with a store, behind %s", (server) => {
-  let sandbox: Sandbox;
-  let component: ComponentProcess;
-  let folder: string;
-  const { signal } = new AbortController();
-
-  beforeAll(async () => {
-    sandbox = await startSandbox({ server, users: ["alice", "bob", "carol"] });
-    folder = mkdtempSync(join(tmpdir(), "stanzapack-durable-"));
-    component = await startComponentProcess(sandbox, {
-      ...{ command: COMMAND, signal, storePath: join(folder, "store"), logLevel: "error" },
-      admins: ["alice@localhost"],
-    });
-  });
-  afterAll(async () => {
-    await component.end("SIGTERM");
-    await sandbox.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  async function login(user: string): Promise<Client> {
-    const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
-    const domain = sandbox.components[0]?.domain;
-    if (account === undefined || domain === undefined) throw new Error(`no account ${user}`);
-    const client = await connect({ ...account, component: domain, url: sandbox.url, ca: sandbox.ca });
-    onTestFinished(() => client.close());
-    return client;
-  }
-
-  async function restart(by: "SIGTERM" | "SIGKILL"): Promise<void> {
-    await component.end(by);
-    await component.start(signal);
-  }
+  let stack: StoredStack;
+  beforeAll(
+    async () =>
+      void (stack = await startStoredStack(server, ["alice", "bob", "carol"], undefined, [
+        "alice@localhost",
+      ])),
+  );
+  afterAll(() => stack.stop());
 
   it("loses and repeats no update of a log with `sync` when its process is killed", async () => {
-    const [alice, bob, carol] = [await login("alice"), await login("bob"), await login("carol")];
+    const [alice, bob, carol] = [
+      await stack.login("alice"),
+      await stack.login("bob"),
+      await stack.login("carol"),
+    ];
     const log = await alice.offer("sync", { kind: "log", durability: "sync" });
     const live = record(await bob.subscribe<number>(log.node, { windowMs: 0, since: "first" }));
     const counter = publishCounter((value) => log.publish(value), 5);
     for (const count of [100, 200]) {
       await until(() => live.values.length >= count, SOON_MS, `${count} updates`);
-      await restart("SIGKILL");
+      await stack.restart("SIGKILL");
     }
     await until(() => live.values.length >= 300, SOON_MS, "updates after the last kill");
     counter.stop();
@@ -88,7 +59,7 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
   });
 
   it("brings a log with `sync` whole that is withdrawn while its updates wait for the disk", async () => {
-    const [alice, bob] = [await login("alice"), await login("bob")];
+    const [alice, bob] = [await stack.login("alice"), await stack.login("bob")];
     const log = await alice.offer("withdrawn", { kind: "log", durability: "sync" });
     const subscription = await bob.subscribe<number>(log.node, { windowMs: 0, since: "first" });
     const live = record(subscription);
@@ -100,12 +71,12 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
   });
 
   it("has the last value, the log, the members and who was allowed after a restart, without their publisher", async () => {
-    const alice = await login("alice");
+    const alice = await stack.login("alice");
     const value = await alice.offer("value", { title: "a value" });
     const log = await alice.offer("log", { kind: "log", access: "authorize", authorize: () => true });
     const bounded = await alice.offer("bounded", { kind: "log", maxItems: 5 });
     for (const i of upTo(20)) bounded.publish(i);
-    const bob = await login("bob");
+    const bob = await stack.login("bob");
     const before = record(await bob.subscribe<number>(value.node));
     const first = record(await bob.subscribe<number>(log.node, { since: "first" }));
     value.publish(7);
@@ -113,8 +84,8 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
     await until(() => before.values.includes(7) && first.values.length === 20, SOON_MS, "the updates");
     await alice.close();
     await bob.close();
-    await restart("SIGTERM");
-    const again = await login("bob");
+    await stack.restart("SIGTERM");
+    const again = await stack.login("bob");
     expect(await again.listServices()).toEqual(
       expect.arrayContaining([expect.objectContaining({ node: value.node, title: "a value" })]),
     );
@@ -125,13 +96,17 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
     await until(() => newest.values.at(-1) === 20, SOON_MS, "the bounded log");
     expect(newest.values).toEqual(upTo(20).slice(-5));
     expect([after.values, whole]).toEqual([[7], { values: upTo(20), told: [] }]);
-    const carol = await login("carol");
+    const carol = await stack.login("carol");
     // She has not been allowed, and her request waits for the publisher.
     await expect(carol.subscribe(log.node, { timeoutMs: 500 } as object)).rejects.toThrow();
   });
 
   it("has nothing of an account any more that an administrator has purged, also after a restart", async () => {
-    const [alice, bob, carol] = [await login("alice"), await login("bob"), await login("carol")];
+    const [alice, bob, carol] = [
+      await stack.login("alice"),
+      await stack.login("bob"),
+      await stack.login("carol"),
+    ];
     const theirs = await bob.offer("theirs", { kind: "log", durability: "sync" });
     const asked = await alice.offer("asked", { kind: "log", access: "authorize", authorize: () => true });
     const subscription = await bob.subscribe<number>(asked.node, { cursor: "place" });
@@ -151,39 +126,27 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
     await until(() => ended.length === 2, SOON_MS, "the ends");
     expect(ended.sort()).toEqual(["not-allowed", "withdrawn"]);
     await bob.close();
-    await restart("SIGKILL");
+    await stack.restart("SIGKILL");
     const left = await alice.purge("bob@localhost", { dryRun: true });
     expect(left.map(({ count }) => count)).toEqual([0, 0, 0, 0, 0]);
   });
 
   it.runIf(isRoot)("delays a log with `sync` while the disk is full, and serves the rest", async () => {
-    const disk = join(folder, "disk");
+    const disk = join(stack.folder, "disk");
     mkdirSync(disk);
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]);
     onTestFinished(() => void execFileSync("umount", ["-l", disk]));
-    const second = await startSandbox({ server, users: ["alice", "bob"] });
-    const own = await startComponentProcess(second, {
-      ...{ command: COMMAND, signal, storePath: join(disk, "store"), logLevel: "error" },
-    });
-    onTestFinished(async () => {
-      await own.end("SIGKILL");
-      await second.stop();
-    });
-    const domain = second.components[0]?.domain as string;
-    const [alice, bob] = await Promise.all(
-      second.accounts.map((account) =>
-        connect({ ...account, component: domain, url: second.url, ca: second.ca }),
-      ),
-    );
-    onTestFinished(async () => void (await Promise.all([alice?.close(), bob?.close()])));
-    const log = await (alice as Client).offer("big", { kind: "log", durability: "sync" });
-    const plain = await (alice as Client).offer("plain", { durability: "none" });
+    const own = await startStoredStack(server, ["alice", "bob"], join(disk, "store"));
+    onTestFinished(() => own.stop("SIGKILL"));
+    const [alice, bob] = [await own.login("alice"), await own.login("bob")];
+    const log = await alice.offer("big", { kind: "log", durability: "sync" });
+    const plain = await alice.offer("plain", { durability: "none" });
     const delays: string[] = [];
     log.on("delayed", ({ code, text }) => delays.push(`${code}: ${text}`));
     const received: string[] = [];
-    const subscription = await (bob as Client).subscribe<string>(log.node, { windowMs: 0, since: "first" });
+    const subscription = await bob.subscribe<string>(log.node, { windowMs: 0, since: "first" });
     subscription.on("update", ({ value }) => received.push(value.slice(0, 8)));
-    const values = record(await (bob as Client).subscribe<number>(plain.node, { windowMs: 0 }));
+    const values = record(await bob.subscribe<number>(plain.node, { windowMs: 0 }));
     const counter = publishCounter(
       (value) => log.publish(`${String(value).padStart(8)}${randomBytes(12_000).toString("base64")}`),
       200,

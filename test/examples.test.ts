@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loginEnvironment } from "./support/accounts.js";
 import { startStack, type Stack } from "./support/stack.js";
 
 const root = new URL("..", import.meta.url);
@@ -22,22 +23,12 @@ describe("examples", () => {
     await rm(folder, { recursive: true });
   });
 
-  async function run(
+  function run(
     example: string,
-    user: number,
+    user: string,
     ...args: string[]
-  ): Promise<{ child: ChildProcess; output: Promise<string> }> {
-    const { jid, password } = stack.sandbox.accounts[user] as { jid: string; password: string };
-    const passwordFile = join(folder, `password${user}`);
-    await writeFile(passwordFile, `${password}\n`);
-    const env = {
-      ...process.env,
-      STANZAPACK_JID: jid,
-      STANZAPACK_PASSWORD_FILE: passwordFile,
-      STANZAPACK_COMPONENT: stack.domain,
-      STANZAPACK_URL: stack.sandbox.url,
-      STANZAPACK_CA: stack.sandbox.caFile,
-    };
+  ): { child: ChildProcess; output: Promise<string> } {
+    const env = { ...process.env, ...loginEnvironment(stack.sandbox, user, folder) };
     const child = spawn(process.execPath, [new URL(example, root).pathname, ...args], {
       env,
       stdio: ["ignore", "pipe", "inherit"],
@@ -55,12 +46,12 @@ describe("examples", () => {
     for (const example of ["publish", "subscribe"])
       expect(readme).toContain(await read(`examples/node/${example}.mjs`));
 
-    const publisher = await run("examples/node/publish.mjs", 0);
+    const publisher = run("examples/node/publish.mjs", "alice");
     const client = await stack.connect("bob");
     while ((await client.listServices()).length === 0)
       await new Promise((resolve) => setTimeout(resolve, 100));
     await client.close();
-    const subscriber = await run("examples/node/subscribe.mjs", 1, "alice@localhost/load");
+    const subscriber = run("examples/node/subscribe.mjs", "bob", "alice@localhost/load");
     const lines = (await subscriber.output).trim().split("\n");
     expect(lines).toHaveLength(20);
     for (const line of lines) expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \d+(\.\d+)?$/);

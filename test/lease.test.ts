@@ -3,11 +3,8 @@ import { startTcpProxy, until } from "@stanzapack/testkit";
 import type { StanzapackError } from "@stanzapack/wire";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { HELLO, openRawLink } from "./support/raw-link.js";
-import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+import { publishCounter, SERVERS, startStack, upTo, type Stack } from "./support/stack.js";
 import { formatForm, NS, xml } from "@stanzapack/xmpp";
-
-const upTo = (last: number, first = 1): number[] =>
-  Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 function valuesOf(subscription: Subscription<number>): number[] {
   const values: number[] = [];

@@ -10,7 +10,7 @@ import {
 } from "@stanzapack/wire";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { HELLO, openRawLink } from "./support/raw-link.js";
-import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+import { publishCounter, SERVERS, startStack, upTo, type Stack } from "./support/stack.js";
 
 /** Number of updates that the small log keeps. */
 const KEPT = 1_000;
@@ -35,9 +35,6 @@ function createReader(): DataReader {
     createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
   );
 }
-
-const upTo = (last: number, first = 1): number[] =>
-  Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 describe.each(SERVERS)("a log, behind %s", (server) => {
   let stack: Stack;

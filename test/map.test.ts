@@ -1,29 +1,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  connect,
-  type Client,
-  type MapChangeEvent,
-  type OfferedMap,
-  type Subscription,
-  type Value,
-} from "@stanzapack/client";
-import {
-  startComponentProcess,
-  startSandbox,
-  type ComponentProcess,
-  type Sandbox,
-} from "@stanzapack/sandbox";
+import type { Client, MapChangeEvent, OfferedMap, Subscription, Value } from "@stanzapack/client";
 import { startTcpProxy, until } from "@stanzapack/testkit";
 import { DEFAULT_LIMITS, encodeUpdate, type Frame } from "@stanzapack/wire";
 import { formatForm, NS, xml } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { loginEnvironment } from "./support/accounts.js";
 import { COMMAND } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
+import { startStoredStack, type StoredStack } from "./support/stored-stack.js";
 import { inTurn } from "./support/whole.js";
 
 const SOON_MS = 10_000;
@@ -421,16 +410,12 @@ describe("the command `map`", () => {
 
   /** Starts the command as a user. */
   function start(user: string, ...args: string[]) {
-    const account = stack.sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
-    const [password, ca] = [join(folder, `${user}.password`), join(folder, "ca.pem")];
-    writeFileSync(password, account?.password ?? "", { mode: 0o600 });
-    writeFileSync(ca, stack.sandbox.ca);
-    const child = spawn(COMMAND, ["map", ...args], {
+    return startCommand(user, "map", ...args);
+  }
+  function startCommand(user: string, ...args: string[]) {
+    const child = spawn(COMMAND, args, {
       stdio: "pipe",
-      env: {
-        ...{ PATH: process.env["PATH"], STANZAPACK_JID: account?.jid, STANZAPACK_PASSWORD_FILE: password },
-        ...{ STANZAPACK_COMPONENT: stack.domain, STANZAPACK_URL: stack.sandbox.url, STANZAPACK_CA: ca },
-      },
+      env: { PATH: process.env["PATH"], ...loginEnvironment(stack.sandbox, user, folder) },
     });
     onTestFinished(() => void child.kill());
     const run = {
@@ -491,13 +476,20 @@ describe("the command `map`", () => {
     expect((await end(start("bob", "export", node))).rows).toEqual([{ key: "n", value: 1 }]);
   });
 
-  it("says that a service is no map, and that its map was withdrawn", async () => {
+  it("says that a service is no map, or one, and that its map was withdrawn", async () => {
     const alice = await stack.connect("alice");
     const value = await alice.offer("value");
     const wrong = start("bob", "get", value.node);
     expect((await end(wrong)).code).toBe(1);
     expect(wrong.stderr).toContain("is of kind value, and no map: use `stanzapack subscribe`");
     const map = await alice.offer("gone", { kind: "map" });
+    const other = startCommand("bob", "subscribe", map.node);
+    expect((await end(other)).code).toBe(1);
+    expect(other.stderr).toContain("is a map, which has no updates: use `stanzapack map watch`");
+    const pattern = startCommand("bob", "subscribe", map.node.replace("gone", "*"), "--count", "1");
+    await until(() => pattern.stderr.includes("`alice@localhost/gone` is a map"), SOON_MS, "the notice");
+    value.publish(1);
+    expect(await end(pattern)).toMatchObject({ code: 0, rows: [{ node: value.node, value: 1 }] });
     const watching = start("bob", "watch", map.node);
     await until(() => watching.stdout.includes("synced"), SOON_MS, "the whole map");
     await map.stop();
@@ -507,37 +499,14 @@ describe("the command `map`", () => {
 });
 
 describe.each(SERVERS)("maps in a store, behind %s", (server) => {
-  let sandbox: Sandbox;
-  let component: ComponentProcess;
-  let folder: string;
-  const { signal } = new AbortController();
-
-  beforeAll(async () => {
-    sandbox = await startSandbox({ server, users: ["alice", "bob"] });
-    folder = mkdtempSync(join(tmpdir(), "stanzapack-map-"));
-    component = await startComponentProcess(sandbox, {
-      ...{ command: COMMAND, signal, storePath: join(folder, "store"), logLevel: "error" },
-    });
-  });
-  afterAll(async () => {
-    await component.end("SIGTERM");
-    await sandbox.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  async function login(user: string): Promise<Client> {
-    const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
-    const domain = sandbox.components[0]?.domain;
-    if (account === undefined || domain === undefined) throw new Error(`no account ${user}`);
-    const client = await connect({ ...account, component: domain, url: sandbox.url, ca: sandbox.ca });
-    onTestFinished(() => client.close());
-    return client;
-  }
+  let stack: StoredStack;
+  beforeAll(async () => void (stack = await startStoredStack(server, ["alice", "bob"])));
+  afterAll(() => stack.stop());
 
   it.each(inTurn(server, ["interval", "sync"] as const))(
     "survive a restart and a kill of the component, with durability %s",
     async (durability) => {
-      const [alice, bob] = [await login("alice"), await login("bob")];
+      const [alice, bob] = [await stack.login("alice"), await stack.login("bob")];
       const offered = await alice.offer<Reading>(durability, { kind: "map", durability });
       const twin = new Twin(offered);
       for (let i = 0; i < 1_000; i++) twin.set(keyOf(i), i);
@@ -548,22 +517,21 @@ describe.each(SERVERS)("maps in a store, behind %s", (server) => {
       for (const by of ["SIGTERM", "SIGKILL"] as const) {
         await same(subscription, twin);
         const { length } = seen.changes;
-        await component.end(by);
+        await stack.end(by);
         twin.set(keyOf(1), -length);
         twin.delete(keyOf(by === "SIGTERM" ? 2 : 3));
-        await component.start(signal);
+        await stack.start();
         await same(subscription, twin, BACK_MS);
         expect(seen.changes.length - length).toBe(2);
       }
       expect(sorted(seen.copy)).toEqual(sorted(twin.map));
       // Without its publisher, for somebody who has nothing of it.
       await alice.close();
-      await component.end("SIGTERM");
-      await component.start(signal);
-      const again = await (await login("bob")).subscribe<Reading>(offered.node);
+      await stack.restart("SIGTERM");
+      const again = await (await stack.login("bob")).subscribe<Reading>(offered.node);
       await same(again, twin, BACK_MS);
       // The next program continues with the keys that are there.
-      const next = await (await login("alice")).offer<Reading>(durability, { kind: "map", durability });
+      const next = await (await stack.login("alice")).offer<Reading>(durability, { kind: "map", durability });
       next.set("new", { t: 1, h: 2 });
       twin.map.set("new", { t: 1, h: 2 });
       await same(again, twin);

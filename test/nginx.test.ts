@@ -4,6 +4,7 @@ import { startNginx, type Nginx, type NginxBehaviour } from "@stanzapack/sandbox
 import { until } from "@stanzapack/testkit";
 import { createClientConnection, NS, xml, type Connection } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { accountOf } from "./support/accounts.js";
 import { launchChromium, serveExample } from "./support/browser.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
@@ -37,10 +38,10 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
   });
 
   const ca = (): string => `${stack.sandbox.ca}\n${nginx.ca}`;
-  const login = (user: string): { jid: string; password: string; ca: string } => {
-    const account = stack.sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
-    return { ...(account as { jid: string; password: string }), ca: ca() };
-  };
+  const login = (user: string): { jid: string; password: string; ca: string } => ({
+    ...accountOf(stack.sandbox, user),
+    ca: ca(),
+  });
 
   describe.each(VERSIONS)("$version", ({ version, bosh, websocket }) => {
     it.each([

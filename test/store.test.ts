@@ -8,13 +8,11 @@ import type { Client, Subscription } from "@stanzapack/client";
 import { openOutboxStore } from "@stanzapack/client/store";
 import { until } from "@stanzapack/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { SERVERS, startStack, type Stack } from "./support/stack.js";
+import { credentialsOf } from "./support/accounts.js";
+import { SERVERS, startStack, upTo, type Stack } from "./support/stack.js";
 
 const PUBLISHER = fileURLToPath(new URL("support/store-publisher.mjs", import.meta.url));
 const NODE = "alice@localhost/kept";
-
-const upTo = (last: number, first = 1): number[] =>
-  Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 interface Seen {
   readonly values: number[];
@@ -53,9 +51,10 @@ describe.each(SERVERS)("an outbox that outlives its program, behind %s", (server
   }
 
   function start(options: object): Publisher {
-    const account = stack.sandbox.accounts.find(({ jid }) => jid.startsWith("alice@"));
-    const { url, ca } = stack.sandbox;
-    const all = { ...account, component: stack.domain, url, ca, location, ...options };
+    const all = {
+      ...credentialsOf(stack.sandbox, "alice"),
+      ...{ component: stack.domain, location, ...options },
+    };
     const child = fork(PUBLISHER, [JSON.stringify(all)], { execArgv: [] });
     const publisher: Publisher = {
       ...{ child, saved: 0, online: false, ended: undefined },

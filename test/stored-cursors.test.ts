@@ -1,76 +1,29 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { promisify } from "node:util";
-import { connect, type Client } from "@stanzapack/client";
-import {
-  startComponentProcess,
-  startSandbox,
-  type ComponentProcess,
-  type Sandbox,
-} from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { loginEnvironment } from "./support/accounts.js";
 import { untilCursor } from "./support/cursors.js";
 import { COMMAND } from "./support/program.js";
-import { publishCounter, SERVERS } from "./support/stack.js";
+import { publishCounter, SERVERS, upTo } from "./support/stack.js";
+import { startStoredStack, type StoredStack } from "./support/stored-stack.js";
 import { WHOLE } from "./support/whole.js";
 
 const SOON_MS = 10_000;
 /** Longest time until everyone is back after a fault, in ms. */
 const BACK_MS = 30_000;
 
-const upTo = (count: number, from = 1): number[] =>
-  Array.from({ length: count - from + 1 }, (_, i) => from + i);
-
 describe.each(SERVERS)("named cursors of a component with a store, behind %s", (server) => {
-  let sandbox: Sandbox;
-  let component: ComponentProcess;
-  let folder: string;
-  const { signal } = new AbortController();
-
-  beforeAll(async () => {
-    sandbox = await startSandbox({ server, users: ["alice", "bob"] });
-    folder = mkdtempSync(join(tmpdir(), "stanzapack-cursors-"));
-    component = await startComponentProcess(sandbox, {
-      ...{ command: COMMAND, signal, storePath: join(folder, "store"), logLevel: "error" },
-    });
-  });
-  afterAll(async () => {
-    await component.end("SIGTERM");
-    await sandbox.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  function accountOf(user: string): {
-    readonly jid: string;
-    readonly password: string;
-    readonly component: string;
-  } {
-    const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
-    const domain = sandbox.components[0]?.domain;
-    if (account === undefined || domain === undefined) throw new Error(`no account ${user}`);
-    return { ...account, component: domain };
-  }
-
-  async function login(user: string): Promise<Client> {
-    const client = await connect({ ...accountOf(user), url: sandbox.url, ca: sandbox.ca });
-    onTestFinished(() => client.close());
-    return client;
-  }
+  let stack: StoredStack;
+  beforeAll(async () => void (stack = await startStoredStack(server, ["alice", "bob"])));
+  afterAll(() => stack.stop());
 
   /** Environment of a command that logs in as bob. */
-  function environment(): NodeJS.ProcessEnv {
-    const { jid, password, component: domain } = accountOf("bob");
-    const file = join(folder, "password");
-    writeFileSync(file, password, { mode: 0o600 });
-    return {
-      ...{ PATH: process.env["PATH"], STANZAPACK_JID: jid, STANZAPACK_PASSWORD_FILE: file },
-      ...{ STANZAPACK_COMPONENT: domain, STANZAPACK_URL: sandbox.url, STANZAPACK_CA: sandbox.caFile },
-    };
-  }
+  const environment = (): NodeJS.ProcessEnv => ({
+    PATH: process.env["PATH"],
+    ...loginEnvironment(stack.sandbox, "bob", stack.folder),
+  });
 
   /** Runs a command to its end. Resolves to its stdout. */
   async function run(...args: string[]): Promise<string> {
@@ -105,7 +58,7 @@ describe.each(SERVERS)("named cursors of a component with a store, behind %s", (
   it.runIf(WHOLE || server === "prosody")(
     "have no gap, and few repeats, when consumers are killed",
     async () => {
-      const [alice, watcher] = [await login("alice"), await login("bob")];
+      const [alice, watcher] = [await stack.login("alice"), await stack.login("bob")];
       const log = await alice.offer("killed", { kind: "log" });
       const counter = publishCounter((value) => log.publish(value), 5);
       const [first, second] = [
@@ -151,7 +104,7 @@ describe.each(SERVERS)("named cursors of a component with a store, behind %s", (
   it.runIf(WHOLE || server === "ejabberd")(
     "are listed and deleted by a command, and a second feed ends the first with the reason",
     async () => {
-      const [alice, watcher] = [await login("alice"), await login("bob")];
+      const [alice, watcher] = [await stack.login("alice"), await stack.login("bob")];
       const log = await alice.offer("feeds", { kind: "log" });
       log.publish(1);
       const first = feed(log.node, "main", "--since", "first");
@@ -185,7 +138,7 @@ describe.each(SERVERS)("named cursors of a component with a store, behind %s", (
   );
 
   it("are there after the component was killed, or stopped", async () => {
-    const [alice, bob] = [await login("alice"), await login("bob")];
+    const [alice, bob] = [await stack.login("alice"), await stack.login("bob")];
     const log = await alice.offer("restart", { kind: "log", durability: "sync" });
     const values: number[] = [];
     const told: string[] = [];
@@ -196,8 +149,7 @@ describe.each(SERVERS)("named cursors of a component with a store, behind %s", (
     for (const by of ["SIGKILL", "SIGTERM"] as const) {
       const { length } = values;
       await until(() => values.length > length + 100, BACK_MS, "values");
-      await component.end(by);
-      await component.start(signal);
+      await stack.restart(by);
     }
     const { length } = values;
     await until(() => values.length > length + 100, BACK_MS, "values after the restarts");
@@ -206,10 +158,9 @@ describe.each(SERVERS)("named cursors of a component with a store, behind %s", (
     expect([values, told]).toEqual([upTo(last), []]);
     // Nobody subscribes, and the component is killed.
     await until(() => counter.count > last + 50, SOON_MS, "values that nobody takes");
-    await component.end("SIGKILL");
-    await component.start(signal);
+    await stack.restart("SIGKILL");
     counter.stop();
-    const again = await login("bob");
+    const again = await stack.login("bob");
     const rest: number[] = [];
     const continued = await again.subscribe<number>(log.node, { cursor: "main" });
     continued.on("update", ({ value }) => rest.push(value));

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";
 import { connect as secure } from "node:tls";
+import { accountOf } from "./accounts.js";
 import type { Stack } from "./stack.js";
 
 /** A client that writes its stream by hand, with the headers, for stanzas that no library would send. */
@@ -18,7 +19,7 @@ export async function openRawStream(
   user: string,
   headerAttributes: string,
 ): Promise<RawStream> {
-  const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
+  const account = accountOf(sandbox, user);
   let socket: Socket = connect(sandbox.ports.c2s, sandbox.host);
   let text = "";
   let heard = (): void => undefined;

@@ -10,6 +10,7 @@ import { createClientConnection, type ClientConnectionOptions, type Connection }
 import { startStanzaProxy, startTcpProxy, until, type StanzaProxy, type TcpProxy } from "@stanzapack/testkit";
 import { pino, type Logger } from "pino";
 import { onTestFailed, onTestFinished } from "vitest";
+import { credentialsOf } from "./accounts.js";
 
 export const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
 
@@ -95,11 +96,6 @@ export async function startStack(
     return component;
   };
   const open: { close(): Promise<void> }[] = [];
-  const credentials = (user: string): { jid: string; password: string; url: string; ca: string } => {
-    const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
-    if (account === undefined) throw new Error(`no account ${user}`);
-    return { ...account, url: sandbox.url, ca: sandbox.ca };
-  };
   const stack: Stack = {
     sandbox,
     domain,
@@ -107,12 +103,12 @@ export async function startStack(
     stanzaProxy,
     component: await start(),
     async connect(user, extra = {}) {
-      const client = await connect({ ...credentials(user), component: domain, ...extra });
+      const client = await connect({ ...credentialsOf(sandbox, user), component: domain, ...extra });
       open.push(client);
       return client;
     },
     async raw(user, extra = {}) {
-      const connection = createClientConnection({ ...credentials(user), ...extra });
+      const connection = createClientConnection({ ...credentialsOf(sandbox, user), ...extra });
       open.push({ close: () => connection.stop() });
       await connection.start();
       return connection;
@@ -171,4 +167,9 @@ export function publishCounter(
   // A failed test must not keep publishing during the next test.
   onTestFinished(state.stop);
   return state;
+}
+
+/** Returns `first`, `first` + 1, … `last`. */
+export function upTo(last: number, first = 1): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }

@@ -1,6 +1,7 @@
 import { startTcpProxy, type TcpProxy } from "@stanzapack/testkit";
 import type { TransportKind } from "@stanzapack/xmpp";
 import { onTestFinished } from "vitest";
+import { accountOf } from "./accounts.js";
 import type { Stack } from "./stack.js";
 
 export const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
@@ -15,9 +16,7 @@ export function loginOf(
   { sandbox }: Stack,
   user: string,
 ): { readonly jid: string; readonly password: string; readonly ca: string } {
-  const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
-  if (account === undefined) throw new Error(`no account ${user}`);
-  return { ...account, ca: sandbox.ca };
+  return { ...accountOf(sandbox, user), ca: sandbox.ca };
 }
 
 /** A faulty network between a client and each transport of its server. It is closed with the test. */

@@ -155,8 +155,9 @@ export class Client extends Emitter<ClientEvents> {
    *
    * All subscriptions of this client to one node share the stanzas of the component. `change` of one holds for all, the
    * last `stop` unsubscribes, and each subscription has its own queue. A later subscription begins with the newest
-   * value, and in a log with the updates from now on. Options that it leaves out stay as they are. Throws
-   * `invalid-options` if it asks for another window, selection or `since` than the one in force.
+   * value, in a log with the updates from now on, and in a map with the copy as it is. Options that it leaves out stay
+   * as they are. Throws `invalid-options` if it asks for another window, selection or `since` than the one in force, or
+   * if one of the two has a `cursor`.
    */
   async subscribe<T = Value>(named: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
@@ -221,8 +222,8 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Resolves to the named cursors of this account, by node and name. `node` limits the list to one service. Throws
-   * `bad-name` if the text is no node.
+   * Resolves to the named cursors of this account, in the order of nodes, then of names. `node` limits the list to one
+   * service. Throws `bad-name` if the text is no node.
    */
   async cursors(node?: string): Promise<CursorInfo[]> {
     this.assertOpen();

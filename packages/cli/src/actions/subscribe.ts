@@ -98,9 +98,9 @@ async function waitAndSubscribe(
 }
 
 /**
- * Subscribes to one node by its own request, or to several nodes in one frame. Rejects when a node is refused, or its
- * subscription ends with an error. Resolves when one ends without an error. Subscriptions that a pattern matched may
- * end. A pattern that is refused later is only reported on stderr.
+ * Subscribes to one node by its own request, or to several nodes in one frame. Rejects when a node is refused or is a
+ * map, or its subscription ends with an error. Resolves when one ends without an error. Subscriptions that a pattern
+ * matched may end, and maps among them are left out. A pattern that is refused later is only reported on stderr.
  */
 async function subscribeAll(
   client: Client,
@@ -120,8 +120,16 @@ async function subscribeAll(
     fail = (error) => (error === undefined ? resolve() : reject(error));
   });
   const onSubscription = (subscription: Subscription): void => {
+    const isNamed = nodes.includes(subscription.node);
+    if (subscription.kind === "map") {
+      const refusal = mapRefusal(subscription.node);
+      if (isNamed) throw refusal;
+      process.stderr.write(`${refusal.text}\n`);
+      void subscription.stop();
+      return;
+    }
     follow(subscription);
-    if (nodes.includes(subscription.node)) subscription.on("ended", fail);
+    if (isNamed) subscription.on("ended", fail);
   };
   const [first] = nodes;
   if (nodes.length === 1 && first !== undefined && !isPattern(first)) {
@@ -136,6 +144,14 @@ async function subscribeAll(
   all.on("subscribed", onSubscription);
   all.on("refused", (pattern, error) => process.stderr.write(`${pattern}: ${error.message}\n`));
   return ended;
+}
+
+/** A map has no values to print as they arrive. */
+function mapRefusal(node: string): StanzapackError {
+  return new StanzapackError(
+    "invalid-options",
+    `\`${node}\` is a map, which has no updates: use \`stanzapack map watch\``,
+  );
 }
 
 /** Says on a terminal what the command waits for, so that its screen is not empty. */

@@ -9,7 +9,7 @@ export function addCursors(program: Command): void {
     .summary("list the cursors of this account, or delete one")
     .description(
       "Lists the cursors of this account, or only those of one service. A cursor says how far a consumer has come in " +
-        "a log: `subscribe --cursor NAME` makes it, and continues there next time.",
+        "a log. `subscribe --cursor NAME` creates the cursor, and continues there next time.",
     )
     .argument("[node]", "a service: alice@example.org/orders", parseNodeName)
     .argument("[name]", "with --delete: the name of a cursor", parseCursorName)

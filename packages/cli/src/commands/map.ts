@@ -80,8 +80,9 @@ function addSet(map: Command): void {
     .command("set")
     .summary("set the value of a key")
     .description(
-      "Sets a key of a map of this account, and ends when the component keeps that. Offers the map if nobody does. " +
-        "A map that another session offers is refused.",
+      "Sets a key of a map of this account, and ends when the component keeps the change. Offers the map if nobody " +
+        "does. Without another publisher, the component keeps the map for ten minutes, or for 30 days if it has a " +
+        "store. While another session offers the map, ends with the error `conflict`.",
     )
     .argument("<name>", NAME, parseServiceName)
     .argument("<key>", "1 to 512 characters")
@@ -96,8 +97,8 @@ function addDelete(map: Command): void {
     .command("delete")
     .summary("remove keys")
     .description(
-      "Removes keys of a map of this account at once, and ends when the component keeps that. Keys that are not there " +
-        "are no fault.",
+      "Removes keys of a map of this account, all in one change, and ends when the component keeps the change. Ignores " +
+        "keys that are not there.",
     )
     .argument("<name>", NAME, parseServiceName)
     .argument("<key...>", "keys to remove");
@@ -110,7 +111,10 @@ function addExport(map: Command): void {
   const command = map
     .command("export")
     .summary("write a map to stdout, for `map import`")
-    .description("Writes all of a map as lines of JSON, in the order of keys.")
+    .description(
+      'Writes all of a map as lines {"key", "value"}, in the order of keys. Bytes are base64, which `map import` reads ' +
+        "as text.",
+    )
     .argument("<node>", NODE, parseNodeName);
   addConnectionOptions(command)
     .addHelpText("after", `\nExample:\n  $ stanzapack map export alice@example.org/fleet > fleet.ndjson`)
@@ -123,7 +127,7 @@ function addImport(map: Command): void {
     .summary("set the keys of lines of stdin")
     .description(
       'Reads lines {"key", "value"} and {"key", "removed": true} from stdin, and makes all of them one change of ' +
-        "the map. A line that is not such a line changes nothing at all, and exits with 1.",
+        "the map, of at most 16 MiB. If a line has another form, changes nothing and exits with 1.",
     )
     .argument("<name>", NAME, parseServiceName)
     .option("--replace", "remove all keys that stdin does not have");

@@ -21,7 +21,8 @@ export function addOffer(program: Command): void {
     .addOption(
       new Option(
         "--kind <kind>",
-        "`value`: newer values may replace older values; `log`: every value is kept, in order",
+        "`value`: newer values may replace older values; `log`: every value is kept, in order. " +
+          "For maps see `stanzapack map`",
       )
         .choices(["value", "log"])
         .default("value"),

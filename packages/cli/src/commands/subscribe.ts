@@ -19,7 +19,8 @@ export function addSubscribe(program: Command): void {
     .description(
       "Subscribes to services and prints every value as one line of JSON, until --count values have " +
         "arrived, or SIGINT or SIGTERM. Reconnects by itself. If a publisher withdraws a service, the " +
-        "command ends with exit code 1, unless only a pattern matched the service.",
+        "command ends with exit code 1, unless only a pattern matched the service. A map has no such values: use " +
+        "`stanzapack map watch`.",
     )
     .argument(
       "<node...>",
@@ -42,7 +43,7 @@ export function addSubscribe(program: Command): void {
     .option(
       "--cursor <name>",
       "for logs: the component keeps under this name how far this command has come, and the next command with the " +
-        "name continues there, also on another machine; --since then counts only the first time",
+        "name continues there, also on another machine; --since then has an effect only the first time",
       parseCursorName,
     )
     .addOption(

@@ -21,7 +21,7 @@ export interface OfferOptions {
   /**
    * `value`: newer updates may replace older ones. `log`: every update matters. The client keeps an update of a log
    * until the component has it, and the component keeps it for later subscribers. `map`: keys with values, of which
-   * each subscriber has a copy. Default `value`.
+   * each subscriber has a copy. `offer` then resolves to an `OfferedMap`. Default `value`.
    */
   readonly kind?: ServiceKind | undefined;
   /** Who may subscribe. Default `open`. */
@@ -34,11 +34,12 @@ export interface OfferOptions {
   readonly compression?: "shared" | "isolated" | undefined;
   /**
    * True: values are `Uint8Array`s that only their readers understand, such as end-to-end encrypted values. The values
-   * pass unchanged, and nobody on the way reads inside them. Cannot change while the service lives. Default false.
+   * pass unchanged, and nobody on the way reads inside them. Cannot change while the service lives. Not for a map.
+   * Default false.
    */
   readonly opaque?: boolean | undefined;
   /**
-   * How safe the component keeps the updates. `none`: in memory. `interval`: on the component's disk within its
+   * How safely the component keeps the updates. `none`: in memory. `interval`: on the component's disk within its
    * interval, usually a second; a crash may lose that much. `sync`: on the disk before subscribers receive the updates,
    * and before this client forgets them. `offer` rejects with `unsupported` where the component has no store on a disk.
    * A running service can change between `interval` and `sync`. Default: `interval` where the component has such a

@@ -5,18 +5,18 @@ import type { Since, Value } from "@stanzapack/wire";
  * the same selection share every byte. Values out of bounds throw `invalid-options`.
  */
 export interface SelectionOptions {
-  /** `latest`: only the newest update of each window. Default `all`. Not for a log. */
+  /** `latest`: only the newest update of each window. Default `all`. Only for a `value`. */
   readonly samples?: "all" | "latest" | undefined;
-  /** Largest number of updates a second, 0.001 to 1,000. Newer updates replace older ones. Not for a log. */
+  /** Largest number of updates a second, 0.001 to 1,000. Newer updates replace older ones. Only for a `value`. */
   readonly maxRate?: number | null | undefined;
   /**
    * Names of top-level fields, at most 64 names of 256 characters. A value that is an object arrives with these fields
-   * only. A missing field stays missing, and other values arrive whole.
+   * only. A missing field stays missing, and other values arrive whole. Not for a map.
    */
   readonly fields?: readonly string[] | null | undefined;
   /**
    * Leaves an update out if it differs from the last one sent by no more than this, and in nothing else. The difference
-   * is of the number, or of each of the value's top-level numbers. At least 0; 0 sends changes only. Not for a log.
+   * is of the number, or of each of the value's top-level numbers. At least 0; 0 sends changes only. Only for a `value`.
    */
   readonly deadband?: number | null | undefined;
   /**
@@ -31,7 +31,7 @@ export interface ChangeOptions extends SelectionOptions {
   readonly windowMs?: number | undefined;
 }
 
-/** Which keys of a map a subscription receives. Null, the default, selects all. They cannot change. */
+/** The keys of a map that a subscription receives. Null, the default, selects all. They cannot change. */
 export interface KeyOptions {
   /** Only these keys: 1 to 64, each of 1 to 512 characters that XML can carry. Not together with `prefix`. */
   readonly keys?: readonly string[] | null | undefined;
@@ -47,16 +47,17 @@ export interface SubscribeOptions<T> extends SelectionOptions, KeyOptions {
   readonly windowMs?: number | undefined;
   /**
    * Where a subscription to a log begins: with the oldest update kept (`first`), behind a position, or at a time in ms
-   * since 1970. After a break the subscription continues at its position. Default: with updates from now on.
+   * since 1970. After a break the subscription continues at its position. Only for a log. Default: with updates from now
+   * on.
    */
   readonly since?: Since | undefined;
   /**
    * Name of a cursor: the component keeps how far this program has come in a log, so that a later program of the same
    * account continues there, also on another machine. 1 to 64 characters of `A–Z a–z 0–9 . _ -`. `since` then applies
-   * only if there is no cursor of this name yet. What counts is what the program has taken: an update whose listeners
-   * have returned, or after which an iteration asked for the next one. After a crash, the updates of the last two
-   * seconds may arrive again. One subscription at a time uses a cursor: a later one ends the one before with
-   * `conflict`. Not for a `value`.
+   * only if there is no cursor of this name yet. The cursor moves to the last update that the program has taken. An
+   * update is taken when its listeners have returned, when an iteration asks for the next one, or by `markTaken`. After
+   * a crash, the updates of the last two seconds may arrive again. One subscription at a time uses a cursor: a later one
+   * ends the one before with `conflict`. Only for a log.
    */
   readonly cursor?: string | undefined;
   /**
@@ -75,7 +76,7 @@ export interface SubscribeOptions<T> extends SelectionOptions, KeyOptions {
   /**
    * Largest number of updates that wait for a slow consumer. Beyond it the oldest are dropped and reported as
    * `conflated`. If the consumer reads nothing at all, the component sends nothing more. A log drops none: the
-   * component keeps new updates until half of the waiting ones are read. Default 1,000.
+   * component keeps new updates until half of the waiting ones are read. Updates of a map do not wait. Default 1,000.
    */
   readonly maxQueued?: number | undefined;
 }

@@ -17,13 +17,13 @@ export interface CallContext {
   readonly method: string;
   /** Bare JID of the caller, as the server has authenticated it. */
   readonly caller: string;
-  /** Aborts when the caller waits no more, and when the service ends. */
+  /** Aborts when the caller's time is over, and when the service ends. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Answers the calls of one method. Returns the result, or its promise: a value that can be published, undefined for
- * null. An exception is the caller's `call-failed`, with its message.
+ * Answers the calls of one method. Returns the result, or its promise: a value that can be published. Undefined becomes
+ * null. An exception becomes the caller's `call-failed`, with the message of the exception.
  */
 export type CallHandler<A = Value> = (args: A, context: CallContext) => unknown;
 

@@ -1,5 +1,6 @@
 import {
   assertMapKey,
+  byteCountOf,
   DEFAULT_LIMITS,
   encodeMapUpdate,
   encodeUpdate,
@@ -34,8 +35,8 @@ interface Own {
  * A map that this client offers, with values of type `T`. Subscribers have a copy of the map. The component keeps the
  * map: a program that offers it again continues with the keys that are there.
  *
- * While the component is away, changes wait here. If the component has lost its memory meanwhile, it receives all keys
- * again that this program has set.
+ * While the component is away, changes wait here. If the component has lost its memory meanwhile, the client sends it
+ * again all keys that this program has set. Keys of an earlier program are lost then.
  */
 export class OfferedMap<T = Value> extends OfferedService<T> {
   /** What this program has said of each key. */
@@ -49,7 +50,7 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
   /**
    * Sets the value of a key: 1 to 512 characters. Throws `unencodable` for another key or a value that cannot travel,
    * `too-large` if key and value take more than 48 KiB, `stopped` after `stop`, and `busy` while 65,536 updates, or
-   * 16 MB, wait for the component.
+   * 16 MiB, wait for the component.
    */
   set(key: string, value: T): void {
     assertMapKey(key, DEFAULT_LIMITS);
@@ -76,8 +77,8 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
 
   /**
    * Calls `change`, and makes all changes of the call one update: a subscriber sees all of them or none. Returns what
-   * `change` returns. If it throws, nothing changes. Throws `usage` if it returns a promise, `too-large` if the changes
-   * take more than 16 MB, and otherwise as `set`.
+   * `change` returns. If `change` throws, the map stays as it is. Throws `usage` if `change` returns a promise,
+   * `too-large` if the changes take more than 16 MiB, and otherwise as `set`.
    */
   batch<R>(change: () => R): R {
     if (this.open !== undefined) return change();
@@ -125,7 +126,7 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
 
   private commit(changes: readonly MapChange[]): void {
     const rows = toRows(changes);
-    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    const bytes = byteCountOf(rows);
     if (rows.length > OUTBOX_BOUNDS.maxRows || bytes > OUTBOX_BOUNDS.maxBytes)
       throw new StanzapackError(
         "too-large",

@@ -119,7 +119,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     return this.sequence;
   }
 
-  /** Number of updates of a `log` that the component does not keep yet. 0 for other kinds. */
+  /** Number of updates of a `log` or a `map` that the component does not keep yet. 0 for a `value`. */
   get unacknowledged(): number {
     return this.outbox?.size ?? 0;
   }
@@ -127,7 +127,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   /**
    * Publishes one value. Takes a value of type `T`, is synchronous, and costs one encoding and no byte without
    * subscribers. Throws `unencodable`, `too-large`, `stopped` after `stop`, and for a log `busy` while 65,536 updates,
-   * or 16 MB, wait.
+   * or 16 MiB, wait.
    *
    * While the network is too slow, newer values replace older ones. Updates of a `log` wait instead, in order, until
    * the component has them. With a store the update is saved after this returns, and before it is sent: `saved` waits
@@ -180,8 +180,9 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 
   /**
-   * Changes access, compression, durability, bounds of a log, members, `authorize` or title, while the service runs. Without a link it resolves at
-   * once, and takes effect on the next link. Throws `invalid-options`.
+   * Changes access, compression, members, `authorize`, title, the bounds of a log, or the durability between `interval`
+   * and `sync`, while the service runs. Without a link it resolves at once, and takes effect on the next link. Throws
+   * `invalid-options`.
    */
   async configure(given: ConfigureOptions): Promise<void> {
     const options = checked("configure", given);
@@ -222,10 +223,11 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
 
   /**
    * Answers the calls of a method: `handler` takes the arguments and `{ method, caller, signal }`, and returns the
-   * result or its promise. A subscriber's `call` receives it. An exception becomes the caller's `call-failed` with its
-   * message. Each call runs once. Results are remembered for ten minutes, at most 1 MiB of them, for callers that lost
-   * their link. At most 256 calls run at once. Returns a function that removes the handler. Throws `usage` if the method
-   * has one, and `invalid-options`.
+   * result or its promise. The subscriber's `call` resolves to the result. If the handler throws, `call` throws
+   * `call-failed` with the message of the exception. Each call runs once. The client remembers results for ten minutes,
+   * at most 1 MiB of them, for callers that lost their link. At most 256 calls run at once. Call this right after
+   * `offer`: a call that arrives earlier is `unknown-method`. Returns a function that removes the handler. Throws
+   * `usage` if the method has one, and `invalid-options`.
    */
   handle<A = Value>(method: string, handler: CallHandler<A>): () => void {
     checkMethod("handle", method);

@@ -1,4 +1,4 @@
-import { RowBatch, StanzapackError, type BatchSlice } from "@stanzapack/wire";
+import { byteCountOf, RowBatch, StanzapackError, type BatchSlice } from "@stanzapack/wire";
 import { wallAheadMs } from "@stanzapack/xmpp";
 import type { OutboxBounds, OutboxEntry } from "../store/outbox-store.js";
 
@@ -81,7 +81,7 @@ export class Outbox {
 
   /** Adds updates, all or none. Throws `busy` if the outbox is full: it drops none. */
   pushAll(rows: readonly Uint8Array[], at: number): void {
-    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    const bytes = byteCountOf(rows);
     this.assertRoom(rows.length, bytes);
     for (const row of rows) this.add(row, at);
   }

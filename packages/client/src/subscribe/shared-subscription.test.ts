@@ -145,3 +145,25 @@ describe("subscriptions that share one on the wire", () => {
     vi.unstubAllGlobals();
   });
 });
+
+describe("a subscription to a map", () => {
+  it("ends if the program named a position, whose map it does not have, and disturbs nothing else", () => {
+    const { shared, first, stop } = setUp({ since: { epoch: 7, offset: 3 } }, "map");
+    const ended = vi.fn();
+    first.on("ended", ended);
+    const entries = [{ position: 4, key: "a", value: 1 }];
+    const frame = { type: "snapshot", alias: 0, form: "rows", payload: new Uint8Array(0) } as const;
+    shared.deliverSnapshot({ ...frame, epoch: 7, from: 4, to: 4, begins: false, left: 0 }, entries);
+    expect(ended).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "invalid-options" }));
+    expect(stop).toHaveBeenCalledOnce();
+  });
+
+  it("that a pattern brought begins with the whole map, whatever the group's `since`", () => {
+    const { shared, first } = setUp({ since: { epoch: 7, offset: 3 } }, "map");
+    const frame = { type: "snapshot", alias: 0, form: "rows", payload: new Uint8Array(0) } as const;
+    shared.deliverSnapshot({ ...frame, epoch: 7, from: 1, to: 4, begins: true, left: 0 }, [
+      { position: 4, key: "a", value: 1 },
+    ]);
+    expect([[...first.map], first.synced, first.ended]).toEqual([[["a", 1]], true, false]);
+  });
+});

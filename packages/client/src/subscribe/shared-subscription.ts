@@ -410,9 +410,17 @@ export class SharedSubscription {
     this.giveCredit();
   }
 
-  /** Takes entries of a map. Throws `protocol`. */
+  /** Takes entries of a map. Throws `protocol`. A map that the program wanted from a position on ends here. */
   deliverSnapshot(frame: SnapshotFrame, entries: readonly MapEntry<Value>[]): void {
     if (this.ended) return;
+    if (!frame.begins && this.replica.position === undefined && this.terms.since !== undefined) {
+      this.finish(
+        new StanzapackError("invalid-options", `\`${this.node}\` is a map: only a log has a \`since\``),
+      );
+      // If the request fails, the link is ending.
+      this.host.stop(this).catch(() => undefined);
+      return;
+    }
     this.credit.came(entries.length);
     this.deliverOutcome(this.replica.snapshot(frame, entries));
   }

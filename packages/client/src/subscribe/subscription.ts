@@ -71,9 +71,9 @@ export interface SubscriptionEvents<T> {
   reset: (range: RangeEvent) => void;
   /** A key of a map has another value, or was removed. Emitted after `map` has the change, and the rest of its update. */
   change: (event: MapChangeEvent<T>) => void;
-  /** A map is catching up: after the beginning, or after a break. `map` does not show the new changes yet. */
+  /** A map is catching up, at the beginning or after a break. `map` does not show the new changes yet. */
   syncing: (progress: SyncingEvent) => void;
-  /** `map` is the publisher's map again, as the component had it a moment ago. */
+  /** `map` is up to date: once at the beginning, and again after each break. */
   synced: () => void;
   /** The status changed. With `heartbeatMs` it is also emitted while no update arrives. */
   status: (event: StatusEvent) => void;
@@ -94,6 +94,9 @@ export interface Row {
  * iteration throws `usage`. Updates that arrive before wait, and the first listener receives them (`once`: one update).
  * The iteration ends when the subscription is stopped, and throws the error that ended it otherwise. The client
  * reconnects by itself. `lost` and `reset` name the updates that were missed.
+ *
+ * A subscription to a map has the copy in `map`, and emits `change`, `syncing` and `synced`. It emits no `update`,
+ * `lost`, `conflated` or `reset`, and an iteration throws `usage`.
  *
  * All subscriptions of one client to one node share the stanzas of the component. Each has its own queue, `parse` and
  * end, and receives every update while it lasts. `change` holds for all of them. A subscription that reads too slowly
@@ -158,13 +161,17 @@ export class Subscription<T = Value>
     return this.shared.kind;
   }
   /**
-   * Copy of a service of kind `map`. It changes while the subscription lasts, keeps its keys while the link is broken,
-   * and is at each moment a state that the publisher's map had. Empty for other kinds, and until the first `synced`.
+   * Copy of a service of kind `map`. It changes while the subscription lasts, and keeps its keys while the link is
+   * broken. It is a state that the publisher's map had. Only while the map changes faster than the link, the copy may
+   * show a part of an update. Empty for other kinds, and until the first `synced`.
    */
   get map(): ReadonlyMap<string, T> {
     return this.view.values;
   }
-  /** Whether `map` is the publisher's map, as the component had it a moment ago. False while it catches up. */
+  /**
+   * True: `map` is up to date, apart from changes on their way. False: it is catching up, or has no link. False for other
+   * kinds.
+   */
   get synced(): boolean {
     return this.shared.synced;
   }
@@ -207,13 +214,13 @@ export class Subscription<T = Value>
 
   /**
    * Calls a method of the service's publisher. `args` is a value as `publish` takes it, null by default. Resolves to the
-   * result. `R` is its type, which nobody checks. A call runs at most once. It waits for the link and the subscription,
-   * and a call that was sent waits for the next link too: the client then asks for its result.
+   * result. `R` is its type, which nobody checks. A call runs at most once. It waits for the link and the subscription.
+   * If the link breaks after the call was sent, the client asks for the result on the next link.
    *
    * Throws `call-failed` with the message of the publisher's handler, `unknown-method`, `too-large`, `unencodable`,
-   * `unsupported` if a program on the way knows no calls, and `stopped` after the end. The call did not run if it throws
-   * `publisher-offline`, `busy`, `timeout`, or `stopped`. If it throws `outcome-unknown`, the call may have run: the
-   * result did not come within `timeoutMs`, or can never come.
+   * `invalid-options`, `unsupported` if a program on the way knows no calls, and `stopped` after the end. The call did
+   * not run if it throws `publisher-offline`, `busy`, `timeout`, or `stopped`. If it throws `outcome-unknown`, the call
+   * may have run: the result did not arrive within `timeoutMs`, or can never arrive.
    */
   async call<R = Value>(method: string, args?: Value, options: CallOptions = {}): Promise<R> {
     checkMethod("call", method);

@@ -27,6 +27,15 @@ describe("the terms of a subscription", () => {
     expect([terms.inForce, terms.slowed]).toEqual([true, true]);
   });
 
+  it("know no kind before BIND, so that keys and thinning may still change", () => {
+    const terms = new Terms("alice@x/t", { keys: ["a"] });
+    expect(terms.kind).toBeUndefined();
+    expect(terms.changed({ heartbeatMs: 1_000 }, false).selection).toMatchObject({ keys: ["a"] });
+    terms.bound("map");
+    expect(terms.kind).toBe("map");
+    expect(() => terms.changed({ maxRate: 1 }, false)).toThrow(/map/);
+  });
+
   it("of a log leave nothing out: a program's change throws, a pattern's loses the option", () => {
     const terms = new Terms("alice@x/t", { deadband: 2 });
     terms.bound("log");

@@ -23,8 +23,8 @@ export class Terms {
   private granted = { windowMs: 0, selection: WHOLE };
   /** Policy of a client that is inactive now. */
   private inactive: InactivePolicy | undefined;
-  /** Kind of the service. `value` until the component has bound it. */
-  private serviceKind: ServiceKind = "value";
+  /** Kind of the service. Undefined until the component has bound it. */
+  private serviceKind: ServiceKind | undefined;
   /** Where the program wants a log to begin. */
   readonly since: Since | undefined;
   /** Name under which the component keeps how far the program has come in a log. */
@@ -40,7 +40,7 @@ export class Terms {
     this.cursor = options.cursor;
   }
 
-  get kind(): ServiceKind {
+  get kind(): ServiceKind | undefined {
     return this.serviceKind;
   }
   get askedWindowMs(): number {

@@ -1,4 +1,4 @@
-import type { Since } from "@stanzapack/wire";
+import { byteCountOf, type Since } from "@stanzapack/wire";
 import { wallNow } from "@stanzapack/xmpp";
 import type { Later } from "../base/later.js";
 import type { Service } from "../catalog/service.js";
@@ -67,7 +67,7 @@ export class LogKind implements Kind {
   }
 
   kept({ lanes }: Service, { rows }: Arrival): void {
-    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    const bytes = byteCountOf(rows);
     for (const lane of lanes.values()) if (lane.overflows(rows.length, bytes)) this.setAside(lane);
   }
 

@@ -1,4 +1,5 @@
 import {
+  byteCountOf,
   decodeMapUpdate,
   DEFAULT_LIMITS,
   StanzapackError,
@@ -157,7 +158,7 @@ export class MapKind implements Kind, MapFeed {
       state.apply(position, changes.map(copied), continues, at);
     if (state.hasTooManyRemovals) this.forgetRemovals(Infinity);
     this.share.hold(state.bytes);
-    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    const bytes = byteCountOf(rows);
     for (const lane of lanes.values())
       if (lane.overflows(rows.length, bytes) || rows.some((row) => !lane.fits(row))) this.setAside(lane);
   }

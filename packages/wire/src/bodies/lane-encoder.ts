@@ -1,3 +1,4 @@
+import { byteCountOf } from "../base/bytes.js";
 import { StanzapackError } from "../base/errors.js";
 import {
   encodeCodedBody,
@@ -235,7 +236,7 @@ function unlessTooMuch<T>(encode: () => T): T | undefined {
 }
 
 function packedBytes({ packed }: LaneBatch): number {
-  return packed.reduce((sum, row) => sum + row.length, 0);
+  return byteCountOf(packed);
 }
 
 function conflatedOf({ from, to, rows }: ChainBatch): number {

@@ -1,3 +1,4 @@
+import { concatBytes } from "../base/bytes.js";
 import { StanzapackError } from "../base/errors.js";
 import { hopCost } from "./hop-cost.js";
 import type { DataForm, HopClass } from "../frames/frames.js";
@@ -38,7 +39,7 @@ const MIN_DEFLATE_BYTES = 40;
  */
 export function createRowCodec(limits: Limits, deflate?: RawDeflate): RowCodec {
   function weigh(rows: readonly Uint8Array[], hop: HopClass): WeighedRows {
-    const plain = concat(rows);
+    const plain = rows.length === 1 ? (rows[0] as Uint8Array) : concatBytes(rows);
     const encoded = { form: "rows", payload: plain } as const;
     if (deflate === undefined || plain.length < MIN_DEFLATE_BYTES)
       return { encoded, cost: hopCost("rows", plain.length, hop) };
@@ -79,15 +80,4 @@ export function createRowCodec(limits: Limits, deflate?: RawDeflate): RowCodec {
 /** The value of one row; bytes in it are views into the row. Throws `malformed`. */
 export function decodeRow(row: Uint8Array): Value {
   return decodeMsgpack(row);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0] as Uint8Array;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

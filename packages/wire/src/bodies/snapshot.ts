@@ -1,3 +1,4 @@
+import { concatBytes } from "../base/bytes.js";
 import { assertWithin, type Limits } from "../base/limits.js";
 import { StanzapackError } from "../base/errors.js";
 import type { ReadBudget } from "../codec/coder/read-budget.js";
@@ -38,7 +39,7 @@ export function encodeSnapshot(
   limits: Limits,
 ): SnapshotBodyFields {
   const rows = entries.map((entry) => encodeEntry(entry, head.from, limits));
-  const plain = joinRows(rows);
+  const plain = concatBytes(rows);
   const payload = coded && rows.length > 0 ? code(rows, limits) : undefined;
   return payload !== undefined && payload.length < plain.length
     ? { ...head, form: "coded", payload }
@@ -69,17 +70,7 @@ function encodeEntry(
     encodeUpdate(key, whole),
     value ?? new Uint8Array(0),
   ];
-  return joinRows(parts);
-}
-
-function joinRows(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return concatBytes(parts);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { byteCountOf, concatBytes } from "../base/bytes.js";
 import { assertWithin, type Limits } from "../base/limits.js";
 import { StanzapackError } from "../base/errors.js";
 import { malformed, NIL, type Value } from "./msgpack.js";
@@ -40,10 +41,9 @@ export function encodeMapUpdate({ changes, continues }: MapUpdate, limits: Limit
     ...changes.flatMap(encodeChange),
     ...(continues ? [Uint8Array.of(NIL)] : []),
   ];
-  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-  if (bytes > limits.maxUpdateBytes)
+  if (byteCountOf(parts) > limits.maxUpdateBytes)
     throw new StanzapackError("too-large", `its msgpack is over ${limits.maxUpdateBytes} bytes`);
-  return joinBytes(parts, bytes);
+  return concatBytes(parts);
 }
 
 function encodeChange(change: MapChange): Uint8Array[] {
@@ -65,19 +65,9 @@ function arrayHead(count: number): Uint8Array {
   return Uint8Array.of(0xdd, (count >>> 24) & 0xff, (count >> 16) & 0xff, (count >> 8) & 0xff, count & 0xff);
 }
 
-function joinBytes(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
 /** The bytes that `encodeMapUpdate` takes for a change. */
 export function mapChangeBytes(change: MapChange): number {
-  return encodeChange(change).reduce((sum, part) => sum + part.length, 0);
+  return byteCountOf(encodeChange(change));
 }
 
 /**

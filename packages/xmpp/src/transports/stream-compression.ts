@@ -1,3 +1,4 @@
+import { concatBytes } from "@stanzapack/wire";
 import {
   Z_BUF_ERROR,
   Z_OK,
@@ -75,7 +76,6 @@ export function createStreamCompression(options: StreamCompressionOptions = {}):
       deflater.next_in = 0;
       deflater.avail_in = deflater.input.length;
       const parts: Uint8Array[] = [];
-      let length = 0;
       do {
         deflater.next_out = 0;
         deflater.avail_out = DEFLATE_SLICE;
@@ -83,10 +83,9 @@ export function createStreamCompression(options: StreamCompressionOptions = {}):
         // `Z_BUF_ERROR`: the slice before was exactly full, and nothing is left to do.
         if (result !== Z_OK && result !== Z_BUF_ERROR) throw new Error(`deflate failed: ${String(result)}`);
         parts.push(deflater.output.slice(0, deflater.next_out));
-        length += deflater.next_out;
       } while (deflater.avail_out === 0);
       deflater.input = EMPTY;
-      return concat(parts, length);
+      return concatBytes(parts);
     },
     inflate(bytes, onSlice) {
       if (ended) refuse("it had ended");
@@ -120,13 +119,3 @@ export function createStreamCompression(options: StreamCompressionOptions = {}):
 }
 
 const EMPTY = new Uint8Array(0);
-
-function concat(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}

@@ -24,10 +24,10 @@ export function addJournal(bench: Command): void {
     .command("journal")
     .summary("measure how fast the component's stores take updates, and how soon a restart is over")
     .description(
-      "Appends updates of 100 bytes to logs, in a process of its own, with the bounds of a component with " +
-        "the defaults. Each writer has a log, and waits for the acknowledgement of an update before it appends the " +
-        "next. Then fills logs, ends the process, and measures how soon a new process reads for a first subscriber: " +
-        "after a clean stop, and after kill -9. Uses no server.",
+      "Appends updates of 100 bytes to logs, in a separate process, within a component's default bounds. Each writer " +
+        "has a log, and waits for the acknowledgement of an update before it appends the next. Then the command fills " +
+        "logs, ends the process, and measures how soon a new process can read a log for a subscriber: after a clean " +
+        "stop, and after kill -9. Uses no server.",
     )
     .option("--store <list>", STORES.join(", "), list(STORES))
     .option("--durability <list>", DURABILITIES.join(", "), list(DURABILITIES))
@@ -57,9 +57,10 @@ is measured with the durability \`none\` alone.
 
 Rows: {store, durability, writers, appendsPerSecond, p99Ms, bytesPerAppend, keptBytesPerUpdate, entries, stop, restartMs,
 openMs}. An append is one update, and is over when it is acknowledged: with \`sync\`, flushed to the disk. The time of
-appendsPerSecond ends when all updates are on the disk. bytesPerAppend are the bytes written to the disk, as Linux counts
-them. Rows with \`stop\` (clean, killed) are restarts: restartMs from the start of the process to the first read, openMs
-the part that opens the store. Of three restarts, the row has the middle one.
+appendsPerSecond ends when all updates are on the disk. bytesPerAppend: bytes written to the disk, as Linux counts them.
+keptBytesPerUpdate: bytes that an update takes in the store, an estimate. Rows with \`stop\` (clean, killed) are restarts.
+restartMs: from the start of the process to the first read. openMs: the part that opens the store. Each row has the
+median of three restarts.
 
 Examples:
   $ stanzapack bench journal                              # two minutes

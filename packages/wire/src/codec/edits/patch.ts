@@ -1,3 +1,4 @@
+import { concatBytes } from "../../base/bytes.js";
 import { malformed } from "../../msgpack/msgpack.js";
 import type { Hunk } from "./alignment.js";
 import type { BitCoder } from "../coder/bit-coder.js";
@@ -90,14 +91,7 @@ function codePart<T extends string | Uint8Array>(
 
 function joined<T extends string | Uint8Array>(parts: readonly T[], old: T): T {
   if (typeof old === "string") return parts.join("") as T;
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts as readonly Uint8Array[]) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes as T;
+  return concatBytes(parts as readonly Uint8Array[]) as Uint8Array as T;
 }
 
 const NOTHING = new Uint8Array(0);
