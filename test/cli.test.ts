@@ -557,6 +557,31 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     }
   });
 
+  test("purge: removes what an account has, for administrators alone", async () => {
+    const victim = "user1@localhost";
+    const offered = await offer("exec stanzapack offer mine --kind log --keep", "user1");
+    const purge = async (user: string, options: string): Promise<Run> => {
+      const run = sandbox.shell(user, `stanzapack purge ${victim} ${options} </dev/null`);
+      await run.ended;
+      return run;
+    };
+    const refused = await purge("user1", "--yes");
+    expect([await refused.ended, refused.stdout]).toEqual([1, ""]);
+    expect(lastLine(refused)).toMatch(
+      /^stanzapack: forbidden: .*user1@localhost is no administrator .* Log in as an administrator/,
+    );
+    const rows = [
+      { what: "services", count: 1, nodes: [`${victim}/mine`] },
+      ...["cursors", "subscriptions", "grants", "requests"].map((what) => ({ what, count: 0, nodes: [] })),
+    ];
+    const dry = await purge("user0", "--dry-run --json");
+    expect(JSON.parse(dry.stdout)).toEqual(rows);
+    const done = await purge("user0", "--yes --json");
+    expect([await done.ended, JSON.parse(done.stdout)], done.stderr).toEqual([0, rows]);
+    expect(await offered.ended).toBe(1);
+    expect(lastLine(offered)).toMatch(/^stanzapack: withdrawn: .*removed by an administrator/);
+  });
+
   test("serve: logs JSON to stderr, SIGTERM ends it with 0, a refused secret with 1", async () => {
     const config = (secret: string): string => {
       const file = join(folder, `${server}.yaml`);
@@ -579,6 +604,9 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     );
     expect(await listed.ended, listed.stderr).toBe(0);
     expect(listed.stdout).toBe("[]\n");
+    // Nothing in the config file says so: the component keeps its data on the disk, and says where.
+    expect(served.stderr).toContain(`"path":"${join(folder, "stanzapack-data")}"`);
+    expect(existsSync(join(folder, "stanzapack-data", "data.mdb"))).toBe(true);
     served.child.kill("SIGTERM");
     expect(await served.ended).toBe(0);
     expect(served.stdout).toBe("");

@@ -21,9 +21,18 @@ function record(subscription: Subscription<number>): { values: number[]; told: s
   return { values, told };
 }
 
+interface EventSource {
+  once(event: "ended", listener: (error?: { readonly code: string }) => void): unknown;
+}
+
 describe.each(SERVERS)("a component with a store, behind %s", (server) => {
   let stack: StoredStack;
-  beforeAll(async () => void (stack = await startStoredStack(server, ["alice", "bob", "carol"])));
+  beforeAll(
+    async () =>
+      void (stack = await startStoredStack(server, ["alice", "bob", "carol"], undefined, [
+        "alice@localhost",
+      ])),
+  );
   afterAll(() => stack.stop());
 
   it("loses and repeats no update of a log with `sync` when its process is killed", async () => {
@@ -65,6 +74,8 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
     const alice = await stack.login("alice");
     const value = await alice.offer("value", { title: "a value" });
     const log = await alice.offer("log", { kind: "log", access: "authorize", authorize: () => true });
+    const bounded = await alice.offer("bounded", { kind: "log", maxItems: 5 });
+    for (const i of upTo(20)) bounded.publish(i);
     const bob = await stack.login("bob");
     const before = record(await bob.subscribe<number>(value.node));
     const first = record(await bob.subscribe<number>(log.node, { since: "first" }));
@@ -80,11 +91,44 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
     );
     const after = record(await again.subscribe<number>(value.node));
     const whole = record(await again.subscribe<number>(log.node, { since: "first" }));
+    const newest = record(await again.subscribe<number>(bounded.node, { since: "first" }));
     await until(() => after.values.length > 0 && whole.values.length === 20, SOON_MS, "what was stored");
+    await until(() => newest.values.at(-1) === 20, SOON_MS, "the bounded log");
+    expect(newest.values).toEqual(upTo(20).slice(-5));
     expect([after.values, whole]).toEqual([[7], { values: upTo(20), told: [] }]);
     const carol = await stack.login("carol");
     // She has not been allowed, and her request waits for the publisher.
     await expect(carol.subscribe(log.node, { timeoutMs: 500 } as object)).rejects.toThrow();
+  });
+
+  it("has nothing of an account any more that an administrator has purged, also after a restart", async () => {
+    const [alice, bob, carol] = [
+      await stack.login("alice"),
+      await stack.login("bob"),
+      await stack.login("carol"),
+    ];
+    const theirs = await bob.offer("theirs", { kind: "log", durability: "sync" });
+    const asked = await alice.offer("asked", { kind: "log", access: "authorize", authorize: () => true });
+    const subscription = await bob.subscribe<number>(asked.node, { cursor: "place" });
+    const ended: string[] = [];
+    for (const events of [theirs as EventSource, subscription as EventSource])
+      events.once("ended", (error) => void ended.push(error?.code ?? "no error"));
+    theirs.publish(1);
+    await expect(carol.purge("bob@localhost", { dryRun: true })).rejects.toMatchObject({ code: "forbidden" });
+    const found = await alice.purge("Bob@localhost", { dryRun: true });
+    expect(Object.fromEntries(found.map(({ what, nodes }) => [what, nodes]))).toMatchObject({
+      services: expect.arrayContaining([theirs.node]) as string[],
+      cursors: expect.arrayContaining([`${asked.node} place`]) as string[],
+      subscriptions: [asked.node],
+      grants: expect.arrayContaining([asked.node]) as string[],
+    });
+    expect(await alice.purge("bob@localhost", { dryRun: false })).toEqual(found);
+    await until(() => ended.length === 2, SOON_MS, "the ends");
+    expect(ended.sort()).toEqual(["not-allowed", "withdrawn"]);
+    await bob.close();
+    await stack.restart("SIGKILL");
+    const left = await alice.purge("bob@localhost", { dryRun: true });
+    expect(left.map(({ count }) => count)).toEqual([0, 0, 0, 0, 0]);
   });
 
   it.runIf(isRoot)("delays a log with `sync` while the disk is full, and serves the rest", async () => {

@@ -74,7 +74,11 @@ export async function startStack(
     stanzaProxy === undefined ? door : { host: "127.0.0.1", port: stanzaProxy.port },
   );
   const { limits, envelope } = options;
-  const parsed = configSchema.parse({ component: { domain, secret }, limits, envelope });
+  const parsed = configSchema.parse({
+    component: { domain, secret },
+    store: { kind: "memory" },
+    ...{ limits, envelope },
+  });
   const config: ResolvedConfig = {
     ...parsed,
     component: {

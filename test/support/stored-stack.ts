@@ -24,17 +24,19 @@ export interface StoredStack {
   stop(by?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
 
-/** `storePath`: directory of the store, by default in `folder`. */
+/** `storePath`: directory of the store, by default in `folder`. `admins`: bare JIDs, by default none. */
 export async function startStoredStack(
   server: ServerKind,
   users: readonly string[],
   storePath?: string,
+  admins: readonly string[] = [],
 ): Promise<StoredStack> {
   const { signal } = new AbortController();
   const sandbox = await startSandbox({ server, users });
   const folder = mkdtempSync(join(tmpdir(), "stanzapack-stored-"));
   const component = await startComponentProcess(sandbox, {
     ...{ command: COMMAND, signal, storePath: storePath ?? join(folder, "store"), logLevel: "error" },
+    admins,
   });
   return {
     ...{ sandbox, folder },

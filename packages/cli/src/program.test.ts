@@ -65,6 +65,9 @@ describe("wrong usage exits 2 and says what is wrong", () => {
     [["offer", "a", "--every", "1s", "--keep", ...WHO, "--", "date"], "is for values of stdin"],
     [["offer", "a", "--text", "--strict-json", ...WHO], "cannot be used together"],
     [["offer", "a", "--on-error", "warn", ...WHO], "Allowed choices are skip, stop"],
+    [["purge", ...WHO], "missing required argument 'jid'"],
+    [["purge", "a@b/c", ...WHO], "Write an account as user@domain"],
+    [["purge", "a@b", ...WHO], "needs `--yes` or `--dry-run`"],
     [["subscribe", ...WHO], "missing required argument 'node'"],
     [["subscribe", "temp", ...WHO], "user@domain/name"],
     [["subscribe", "a@b/c", "--window", "100", ...WHO], "like 100ms, 1s"],
@@ -160,7 +163,9 @@ test("a config file's faults are named by line", async () => {
   expect(stderr).toContain(`${file}:5: `);
   expect(lastLine()).toMatch(/^stanzapack: invalid-options: 2 faults, named above/);
   writeFileSync(file, "component:\n  domain: x.org\n  secret: s\n");
+  stderr = "";
   expect(await runCli(["serve", "--config", file, "--check"])).toBe(0);
+  expect(stderr).toContain(`${file}: good\nstore: ${join(folder, "stanzapack-data")}\n`);
   expect(await runCli(["serve", "--config", join(folder, "none.yaml")])).toBe(1);
   expect(lastLine()).toMatch(/^stanzapack: invalid-options: config file .*none\.yaml cannot be read/);
 });
@@ -221,7 +226,7 @@ describe("estimate", () => {
 test("help goes to stdout, teaches by examples and names nothing of later versions", async () => {
   expect(await runCli(["--help"])).toBe(0);
   expect(stdout).toContain("stanzapack sandbox");
-  for (const command of ["sandbox", "serve", "offer", "subscribe", "services", "estimate"]) {
+  for (const command of ["sandbox", "serve", "offer", "subscribe", "services", "purge", "estimate"]) {
     stdout = "";
     expect(await runCli([command, "--help"])).toBe(0);
     const examples =

@@ -6,6 +6,7 @@ import { addCursors } from "./commands/cursors.js";
 import { addEstimate } from "./commands/estimate.js";
 import { addMap } from "./commands/map.js";
 import { addOffer } from "./commands/offer.js";
+import { addPurge } from "./commands/purge.js";
 import { addSandbox } from "./commands/sandbox.js";
 import { addServe } from "./commands/serve.js";
 import { addServices } from "./commands/services.js";
@@ -33,6 +34,7 @@ export function createProgram(): Command {
     addCursors,
     addMap,
     addCall,
+    addPurge,
     addEstimate,
     addBench,
   ];

@@ -8,7 +8,7 @@ import type { BlockObserver, ClientEvents } from "./client-events.js";
 import { createClientParts, type ClientParts } from "./client-parts.js";
 import type { Commands } from "./commands/commands.js";
 import type { EnvelopeKind } from "./link/link-envelope.js";
-import type { CursorInfo, ServiceInfo } from "./negotiation/negotiation.js";
+import type { CursorInfo, Held, ServiceInfo } from "./negotiation/negotiation.js";
 import {
   resolveConnectOptions,
   type ConnectOptions,
@@ -259,6 +259,19 @@ export class Client extends Emitter<ClientEvents> {
     this.assertOpen();
     checkCursorName("deleteCursor", name);
     await this.parts.negotiation.deleteCursor(nodeOf("deleteCursor", node), name);
+  }
+
+  /**
+   * Removes everything that the component keeps of an account: services, cursors, subscriptions, permissions. For
+   * administrators, whom `admins` of the component's config names. Resolves to what was removed, or with `dryRun` to
+   * what would be. The account's programs may come back: block the account at its server first. Throws `forbidden`, and
+   * `busy` if the component's disk takes no deletions.
+   */
+  async purge(account: string, options: { readonly dryRun: boolean }): Promise<Held[]> {
+    this.assertOpen();
+    checkText("purge", "account", account);
+    checkFlag("purge", "dryRun", (options as Partial<typeof options> | undefined)?.dryRun);
+    return this.parts.negotiation.purge(readBareJid(account, "purge: `account`"), options.dryRun);
   }
 
   /**

@@ -3,7 +3,7 @@ export type { BlockObserver, ClientEvents } from "./client-events.js";
 export type { ConnectOptions, InactivePolicy } from "./options/connect-options.js";
 export type { EnvelopeKind } from "./link/link-envelope.js";
 export type { Authorize, AuthorizeRequest } from "./options/offer-options.js";
-export type { CursorInfo, ServiceInfo } from "./negotiation/negotiation.js";
+export type { CursorInfo, Held, ServiceInfo } from "./negotiation/negotiation.js";
 export type { AccessModel, ConfigureOptions, OfferOptions } from "./options/offer-options.js";
 export type { OutboxEntry, OutboxStore, StoredOutbox } from "./store/outbox-store.js";
 export type { CommandBatch, CommandStore, StoredCommand, StoredCommands } from "./store/command-store.js";

@@ -18,6 +18,7 @@ import {
   monotonicNow,
   wallNow,
 } from "@stanzapack/xmpp";
+import { Purge } from "./admin/purge.js";
 import { Broker } from "./broker/broker.js";
 import { Budgets } from "./budgets/budgets.js";
 import { createLogger } from "./base/component-logger.js";
@@ -25,6 +26,7 @@ import { FanOut } from "./fanout/fan-out.js";
 import { FrameRequests } from "./subscriptions/frame-requests.js";
 import { LinkTable } from "./links/link-table.js";
 import { registerCursorRequests } from "./negotiation/cursor-requests.js";
+import { Commands } from "./negotiation/commands.js";
 import { RequestGate } from "./negotiation/request-gate.js";
 import type { ResolvedConfig } from "./config/load-config.js";
 import { adviseOperator, type ServerAddress } from "./links/server-advice.js";
@@ -59,7 +61,7 @@ export interface StreamsComponent {
   stop(): Promise<void>;
   stats(): ComponentStats;
   /**
-   * Takes the limits, the envelope and the log level of another config from now on. Returns what that changes, and what
+   * Takes the limits, the envelope, the administrators and the log level of another config from now on. Returns what that changes, and what
    * needs a restart. A lowered limit applies to later requests only: links, services and subscriptions beyond it stay.
    * Throws `invalid-options`.
    */
@@ -78,6 +80,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   // All parts read this one object, and `reload` writes into it.
   const limits = { ...config.limits };
   let level = config.log.level;
+  const adminSettings = { admins: config.admins };
   const linkSettings = { limits, wireLimits: DEFAULT_LIMITS, envelope: config.envelope };
   const stats = createStats();
   const connection = createComponentConnection({
@@ -106,6 +109,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const requests = new FrameRequests(broker, fanOut, limits, stats, log);
   const links = new LinkTable(connection, streams, broker, fanOut, requests, linkSettings, stats, log);
   const negotiation = new PubsubNegotiation(broker, links, limits);
+  const accountLinks = { ofAccount: links.ofAccount.bind(links), kept: requests.resumption };
+  const commands = new Commands(broker, new Purge(broker, accountLinks, log), adminSettings);
   const gate = new RequestGate(connection, budgets, stats);
 
   let store: Store | undefined;
@@ -114,7 +119,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const undo: (() => void)[] = [
     leaveAddresses,
     negotiation.register(gate.guarded),
-    registerDisco(gate.guarded, broker),
+    registerDisco(gate.guarded, broker, commands),
+    commands.register(gate.guarded),
     registerCursorRequests(gate.guarded, broker),
     registerSubscribeAuthorization(connection, broker),
     registerSubscriptionEvents(connection, broker),
@@ -179,10 +185,11 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     }),
     reload(nextConfig) {
       const next = checkConfig("reload", nextConfig);
-      const before = { ...config, limits, log: { level }, envelope: linkSettings.envelope };
+      const before = { ...config, ...adminSettings, limits, log: { level }, envelope: linkSettings.envelope };
       const reloaded = compareConfigs(before, next);
       Object.assign(limits, next.limits);
       linkSettings.envelope = next.envelope;
+      adminSettings.admins = next.admins;
       if (next.log.level !== level) log.level = level = next.log.level;
       return reloaded;
     },
@@ -214,11 +221,18 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   async function restore(): Promise<void> {
     if (store !== undefined) return;
     store = await openStore(config.store, limits, isOurs, log);
-    if (store === undefined) return;
+    if (store === undefined || config.store.kind === "memory") {
+      log.info({ store: "memory" }, "everything is kept in memory: a restart of the component loses it");
+      return;
+    }
     broker.stored.use(store);
     broker.cursors.use(store.cursors);
     const services = await broker.offers.restore();
-    log.info({ store: config.store.kind, services }, "services are back from the store");
+    const { kind, path } = config.store;
+    log.info(
+      { store: kind, path, services },
+      "the store is open: services, logs, maps and cursors are kept here",
+    );
   }
 
   function sweep(now: number): void {

@@ -1,15 +1,16 @@
 // Walks through the file of a store and prints what it found as JSON. A damaged file can end this process by a signal,
 // which then tells the component as much. Plain JavaScript, because it also runs beside sources that are not built.
 //
-// Usage: node check-store.mjs FILE quick|full MILLISECONDS
+// Usage: node check-store.mjs FILE quick|full MILLISECONDS VERSION
 // `quick`: all records, but no journals. `full`: journals too, for at most so many milliseconds.
+// A store of another version than VERSION is not looked at, and not changed.
 import { statSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { open } from "lmdb";
 
 /** As `TABLE.journal` of keys.ts. */
 const JOURNAL = 5;
-const [file, mode, milliseconds] = process.argv.slice(2);
+const [file, mode, milliseconds, expected] = process.argv.slice(2);
 
 const db = open(file, {
   ...{ readOnly: true, noSubdir: true, encoding: "binary", keyEncoding: "binary", maxDbs: 1 },
@@ -21,6 +22,21 @@ const isShort = statSync(file).size < (lastPageNumber + 1) * pageSize;
 /** As `unseal` of seal.ts. */
 function isWhole(key, value) {
   return value.length >= 10 && value.readUInt32BE() === crc32(value.subarray(4), crc32(key));
+}
+
+/** Returns the version of the store. Undefined: it cannot be read. */
+function versionOf() {
+  const key = Buffer.from("\x01version");
+  const value = db.get(key);
+  if (value === undefined || !isWhole(key, value)) return undefined;
+  // As `decodeRecord` of records.ts.
+  return JSON.parse(value.subarray(10).toString()).version;
+}
+
+const version = versionOf();
+if (version !== undefined && version !== Number(expected)) {
+  process.stdout.write(JSON.stringify({ records: 0, entries: 0, version }));
+  process.exit();
 }
 
 /** Returns the number of damaged values from one table to another. */
@@ -52,4 +68,4 @@ if (mode === "full" && records === 0) {
   await writable.put(key, value);
   await writable.close();
 }
-process.stdout.write(JSON.stringify({ records, entries }));
+process.stdout.write(JSON.stringify({ records, entries, version }));

@@ -66,7 +66,7 @@ export function featuresSuite(cast: Cast): void {
       [NS.VERSION]: ["query", NS.VERSION],
     };
     // Tests everywhere use forms, links and the protocol's own feature.
-    const rest = [NS.DATA_FORMS, NS.IBB, NS.PUBSUB, NS.RSM, NS.STANZAPACK];
+    const rest = [NS.COMMANDS, NS.DATA_FORMS, NS.IBB, NS.PUBSUB, NS.RSM, NS.STANZAPACK];
     expect([...Object.keys(others), ...rest].sort()).toEqual(
       features.filter((it) => !it.startsWith(prefix)).sort(),
     );

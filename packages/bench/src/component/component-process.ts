@@ -15,7 +15,12 @@ let component: StreamsComponent | undefined;
 
 const methods: ComponentMethods = {
   async start({ domain, secret, port, limits }) {
-    const parsed = configSchema.parse({ component: { domain, secret }, limits, log: { level: "error" } });
+    const parsed = configSchema.parse({
+      component: { domain, secret },
+      store: { kind: "memory" },
+      limits,
+      log: { level: "error" },
+    });
     component = createComponent({ ...parsed, component: { domain, secret, host: "127.0.0.1", port } });
     await component.start();
     return parsed.limits;

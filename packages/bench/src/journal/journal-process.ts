@@ -25,7 +25,7 @@ const { store: kind, limits } = configSchema.parse({
   component: { domain: "streams.example.org", secret: "secret" },
   store: { kind: "lmdb", path: "store" },
 });
-if (kind.kind !== "lmdb") throw new Error("the schema has another store");
+if (kind?.kind !== "lmdb") throw new Error("the schema has another store");
 const { intervalMs, maxBytes, maxBytesPerJid, maxAgeSeconds } = kind;
 /** Bounds of a component with the defaults. */
 const bounds = {
@@ -98,7 +98,7 @@ const methods: JournalMethods = {
 
   async settle() {
     // A change to `sync` waits until all that came before it is on the disk.
-    await Promise.all(filling?.services.map((service) => service.setDurability("sync")) ?? []);
+    await Promise.all(filling?.services.map(async (service) => service.setDurability("sync")) ?? []);
     return null;
   },
 

@@ -16,6 +16,10 @@ export interface OfferCommandOptions extends ConnectionOptions {
   readonly access: "open" | "whitelist" | "authorize";
   readonly compression: "shared" | "isolated";
   readonly durability?: "none" | "interval" | "sync";
+  readonly maxItems?: number;
+  /** In seconds. */
+  readonly itemExpire?: number;
+  readonly maxBytes?: number;
   readonly member?: readonly string[];
   readonly title?: string;
   readonly every?: number;
@@ -68,10 +72,8 @@ async function openStore(location: string | undefined): Promise<LevelOutboxStore
   return await openOutboxStore(location);
 }
 
-function checkTogether(
-  words: readonly string[],
-  { every, access, member, keep, kind, store, text, strictJson }: OfferCommandOptions,
-): void {
+function checkTogether(words: readonly string[], options: OfferCommandOptions): void {
+  const { every, access, member, keep, kind, store, text, strictJson } = options;
   if (text && strictJson) throw new UsageError("`--text` and `--strict-json` cannot be used together");
   if (every === undefined && words.length > 0)
     throw new UsageError(`unexpected \`${words.join(" ")}\`: a command needs --every`);
@@ -79,13 +81,16 @@ function checkTogether(
     throw new UsageError("`--every` needs a command: --every 1s -- COMMAND ARGS");
   if (every !== undefined && keep) throw new UsageError("`--keep` is for values of stdin, not for --every");
   if (store !== undefined && kind !== "log") throw new UsageError("`--store` needs --kind log");
+  const bounds = [options.maxItems, options.itemExpire, options.maxBytes];
+  if (kind !== "log" && bounds.some((bound) => bound !== undefined))
+    throw new UsageError("`--max-items`, `--item-expire` and `--max-bytes` need --kind log");
   if (member !== undefined && access === "open")
     throw new UsageError("`--member` needs --access whitelist or --access authorize");
 }
 
 /** Throws `UsageError` if a member is not a JID. */
 function toOfferOptions(options: OfferCommandOptions): OfferOptions {
-  const { kind, access, compression, durability, member, title } = options;
+  const { kind, access, compression, durability, member, title, maxItems, itemExpire, maxBytes } = options;
   const members = prepareMembers(member ?? []);
   return {
     kind,
@@ -94,6 +99,9 @@ function toOfferOptions(options: OfferCommandOptions): OfferOptions {
     ...(access === "whitelist" && { members }),
     ...(access === "authorize" && { authorize: createAuthorize(members, tell) }),
     ...(durability === undefined ? {} : { durability }),
+    ...(maxItems === undefined ? {} : { maxItems }),
+    ...(itemExpire === undefined ? {} : { itemExpireSeconds: itemExpire }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(title === undefined ? {} : { title }),
   };
 }

@@ -38,7 +38,10 @@ export async function sandboxCommand({ demo: withDemo, ...options }: SandboxComm
       sandbox = await startSandbox({ ...options, signal });
       const envFolder = await writeEnvFiles(sandbox);
       tell("starting the component …");
-      component = await startComponentProcess(sandbox, { command: COMMAND, signal, onFailure: tellFailure });
+      component = await startComponentProcess(sandbox, {
+        ...{ command: COMMAND, signal, onFailure: tellFailure },
+        admins: sandbox.accounts.slice(0, 1).map(({ jid }) => jid),
+      });
       if (withDemo) {
         tell("starting the demo …");
         demo = await startDemo(sandbox);

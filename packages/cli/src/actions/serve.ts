@@ -27,6 +27,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   if (options.check) {
     if (exposed !== undefined) process.stderr.write(`warning: ${exposed}\n`);
     process.stderr.write(`${file}: good\n`);
+    if (config.store?.kind === "lmdb") process.stderr.write(`store: ${config.store.path}\n`);
     return;
   }
   const logger = createLogger(config.log.level);

@@ -50,6 +50,13 @@ export function parseInterval(text: string): number {
   return durationMs;
 }
 
+/** A duration of at least 1 s, in whole seconds, rounded. It has no upper bound. */
+export function parseSeconds(text: string): number {
+  const seconds = Math.round(readDuration(text) / 1_000);
+  if (seconds === 0) throw new InvalidArgumentError("Write a duration of at least 1s, like 90s, 2m, 720h.");
+  return seconds;
+}
+
 /** A whole number above 0. */
 export function parseCount(text: string): number {
   const count = /^\d+$/.test(text) ? Number(text) : 0;
@@ -93,6 +100,12 @@ export function parseServiceName(text: string): string {
 
 export function parseCursorName(text: string): string {
   if (!isCursorName(text)) throw new InvalidArgumentError("A name has 1 to 64 of a-z A-Z 0-9 . _ -");
+  return text;
+}
+
+/** A bare JID, `carol@example.org`. The SDK prepares it, which `--help` must not load. */
+export function parseAccount(text: string): string {
+  if (!/^[^@/]+@[^@/]+$/.test(text)) throw new InvalidArgumentError("Write an account as user@domain.");
   return text;
 }
 

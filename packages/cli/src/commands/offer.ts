@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { addConnectionOptions } from "../base/connection-options.js";
-import { collectMembers, parseInterval, parseServiceName } from "../base/parse.js";
+import { collectMembers, parseCount, parseInterval, parseSeconds, parseServiceName } from "../base/parse.js";
 import { lazily } from "../base/lazily.js";
 
 export function addOffer(program: Command): void {
@@ -52,6 +52,13 @@ export function addOffer(program: Command): void {
           "before anybody receives them (default: interval where the component has a disk, otherwise none)",
       ).choices(["none", "interval", "sync"]),
     )
+    .option("--max-items <count>", "for a log: most updates that the component keeps", parseCount)
+    .option("--max-bytes <count>", "for a log: most bytes that the component keeps", parseCount)
+    .option(
+      "--item-expire <duration>",
+      "for a log: the component drops updates that are older: 90s, 720h",
+      parseSeconds,
+    )
     .option("--title <text>", "description of the service, shown in service discovery")
     .option("--every <duration>", "run COMMAND this often and publish its output: 100ms, 1s", parseInterval)
     .option("--text", "publish every value as a string, even if it looks like JSON")
@@ -85,6 +92,7 @@ Examples:
   $ printf '%s\\n' 21.4 21.5 '{"c": 21.6}' | stanzapack offer temp --keep
   $ stanzapack offer load --every 1s -- cut -d ' ' -f 1 /proc/loadavg
   $ journalctl -f -o json | stanzapack offer journal --kind log --access whitelist --member bob@example.org
+  $ journalctl -f -o json | stanzapack offer journal --kind log --max-items 10000 --item-expire 24h
   $ tail -F readings.ndjson | stanzapack offer readings --kind log --store /var/lib/readings
   $ stanzapack offer orders --kind log --strict-json --on-error stop < orders.ndjson
   $ ping example.org | stanzapack offer ping --text`,

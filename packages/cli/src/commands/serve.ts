@@ -34,7 +34,10 @@ Config file; only \`component\` is required:
     secretFile: secret            # relative to the config file; mode 0600
     tls: false                    # true, or { caFile, serverName }: TLS to the port, if the server has it (ejabberd)
     localDomains: []              # your other domains; accounts of foreign domains have smaller budgets
-  store: { kind: memory }         # or { kind: lmdb, path: /var/lib/stanzapack }: services survive a restart
+  store:                          # where services, logs, maps, cursors and approvals survive a restart
+    kind: lmdb                    # or memory: a restart loses everything, and nothing is written to the disk
+    path: /var/lib/stanzapack     # default: $STATE_DIRECTORY (systemd), else stanzapack-data beside the config file
+  admins: [root@example.org]      # accounts that may run \`stanzapack purge\`; default: none
   envelope: auto                  # ibb: no lean stanzas, which are the smallest
   limits: {}                      # such as { maxLinks: 50000 }; docs/reference/limits.md has all limits
   log: { level: info }            # trace debug info warn error silent

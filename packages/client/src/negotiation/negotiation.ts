@@ -36,6 +36,25 @@ export interface CursorInfo {
   readonly used: boolean;
 }
 
+/** Things of one kind that the component keeps of an account. */
+export interface Held {
+  /**
+   * - `services`: what the account offers, with journals, maps, configurations, members and approvals.
+   * - `cursors`: its named cursors, each as node, space, name.
+   * - `subscriptions`: what it subscribes to, or may resume.
+   * - `grants`: services of others that have approved it, or list it as a member.
+   * - `requests`: services of others that it has asked for, and that have not answered.
+   */
+  readonly what: (typeof HELD)[number];
+  readonly count: number;
+  /** Nodes, sorted: at most 100, and fewer if they are long. */
+  readonly nodes: readonly string[];
+}
+
+const HELD = ["services", "cursors", "subscriptions", "grants", "requests"] as const;
+/** The component's ad-hoc command (XEP-0050), and the FORM_TYPE of its forms. */
+const PURGE = "urn:stanzapack:0#purge";
+
 /** Options of a request to subscribe. */
 export interface AskedOptions {
   readonly windowMs: number;
@@ -252,6 +271,29 @@ export class Negotiation {
     );
   }
 
+  async purge(account: string, isDry: boolean): Promise<Held[]> {
+    const form = formatForm("submit", PURGE, { accountjid: account, dry_run: isDry ? "1" : "0" });
+    const result = await this.request(
+      "set",
+      xml("command", { xmlns: NS.COMMANDS, node: PURGE, action: "execute" }, form),
+      `${isDry ? "asking for" : "removing"} what the component keeps of ${account}`,
+    ).catch((error: unknown) => {
+      if (!(error instanceof StanzapackError) || error.code !== "forbidden") throw error;
+      // The general advice is about nodes.
+      throw new StanzapackError("forbidden", error.text, {
+        mend: "Log in as an administrator, or ask the operator.",
+        cause: error,
+      });
+    });
+    const command = result.getChild("command", NS.COMMANDS);
+    const fields = command === undefined ? undefined : parseForm(command)?.fields;
+    return HELD.map((what) => ({
+      what,
+      count: Number(fields?.get(`${what}_count`)?.[0] ?? 0),
+      nodes: fields?.get(what) ?? [],
+    }));
+  }
+
   /** Resolves to undefined if the service has gone meanwhile. */
   private async describe(node: string): Promise<ServiceInfo | undefined> {
     let result: Element;
@@ -290,6 +332,11 @@ function configFields(
     ...(options.title === undefined ? {} : { "pubsub#title": options.title }),
     ...(options.compression === undefined ? {} : { "{urn:stanzapack:0}compression": options.compression }),
     ...(options.durability === undefined ? {} : { "{urn:stanzapack:0}durability": options.durability }),
+    ...(options.maxItems === undefined ? {} : { "pubsub#max_items": String(options.maxItems) }),
+    ...(options.itemExpireSeconds === undefined
+      ? {}
+      : { "pubsub#item_expire": String(options.itemExpireSeconds) }),
+    ...(options.maxBytes === undefined ? {} : { "{urn:stanzapack:0}max_bytes": String(options.maxBytes) }),
   };
 }
 

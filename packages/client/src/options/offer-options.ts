@@ -47,14 +47,23 @@ export interface OfferOptions {
    */
   readonly durability?: "none" | "interval" | "sync" | undefined;
   /**
+   * Of a log: most updates that the component keeps for later subscribers. Beyond, it drops the oldest. The component's
+   * own limits hold too. `"max"`: as many as they allow, which is the default.
+   */
+  readonly maxItems?: number | "max" | undefined;
+  /** Of a log: the component drops updates that are older than this, in seconds. Otherwise as `maxItems`. */
+  readonly itemExpireSeconds?: number | "max" | undefined;
+  /** Of a log: most bytes of updates that the component keeps. Otherwise as `maxItems`. */
+  readonly maxBytes?: number | "max" | undefined;
+  /**
    * Bare JIDs, in any spelling. These accounts may subscribe under `whitelist`, and under `authorize` without a
    * decision.
    */
   readonly members?: readonly string[] | undefined;
   /**
    * Decides under `authorize` on each account that asks, also on accounts that asked while this program was away. The
-   * component remembers a yes until `revoke` or the end of the service. A service of durability `none` also ends when
-   * the component restarts. The component remembers a no for a minute. An exception means no.
+   * component remembers a yes until `revoke`, the end of the service, or 90 days without use. A service of durability
+   * `none` also ends when the component restarts. The component remembers a no for a minute. An exception means no.
    */
   readonly authorize?: Authorize | undefined;
   /** A line of text for people, shown in service discovery. */

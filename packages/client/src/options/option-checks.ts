@@ -21,8 +21,10 @@ import {
   plainText,
   SELECTION_BOUNDS,
   textThat,
+  StanzapackError,
   wholeNumber,
   type OptionSchema,
+  type ServiceKind,
 } from "@stanzapack/wire";
 import type { CallOptions } from "./call-options.js";
 import { readNode } from "../base/addresses.js";
@@ -76,10 +78,18 @@ const connection = {
   startOffline: flag(),
   signal: abortSignal(),
 };
+const bound = either(
+  '"max" or a whole number from 1 on',
+  exactly("max"),
+  wholeNumber(1, Number.MAX_SAFE_INTEGER),
+);
 const metadata = {
   access: oneOf("open", "whitelist", "authorize"),
   compression: oneOf("shared", "isolated"),
   durability: oneOf("none", "interval", "sync"),
+  maxItems: bound,
+  itemExpireSeconds: bound,
+  maxBytes: bound,
   members: listOf(address, 0, MAX_MEMBERS, "bare JIDs"),
   authorize: callable(),
   title: plainText(0, MAX_TITLE_CHARS),
@@ -147,6 +157,15 @@ function options<T>(schemas: Record<keyof T, OptionSchema>): OptionSchema {
 /** Checks the options of the call `call`. Returns a copy without undefined options. Throws `invalid-options`. */
 export function checked<T extends object>(call: keyof typeof SCHEMAS, given: T, what: string = call): T {
   return checkOptions(what, SCHEMAS[call], given);
+}
+
+/** Throws `invalid-options` for bounds of a log's history, if the service has another kind. */
+export function checkBounds(what: string, kind: ServiceKind | undefined, options: ConfigureOptions): void {
+  const name = (["maxItems", "itemExpireSeconds", "maxBytes"] as const).find(
+    (each) => options[each] !== undefined,
+  );
+  if (name !== undefined && kind !== "log")
+    throw new StanzapackError("invalid-options", `${what}: \`${name}\` is for services of kind \`log\` only`);
 }
 
 /** Throws `invalid-options` if `given` is no string, or has a character that XML cannot carry. */

@@ -14,7 +14,7 @@ import { drawIncarnation } from "../base/incarnation.js";
 import { Emitter } from "../base/emitter.js";
 import { readyFrame, type ReadyFrame } from "../link/ready-frame.js";
 import type { ConfigureOptions, OfferOptions } from "../options/offer-options.js";
-import { checked, checkHandler, checkMethod, checkText } from "../options/option-checks.js";
+import { checkBounds, checked, checkHandler, checkMethod, checkText } from "../options/option-checks.js";
 import { OUTBOX_BOUNDS, toStoreError } from "../store/outbox-store.js";
 import { CallHandlers, type CallHandler } from "./call-handlers.js";
 import { checkAuthorize } from "./approvals.js";
@@ -180,11 +180,13 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 
   /**
-   * Changes access, compression, members, `authorize`, title, or the durability between `interval` and `sync`, while
-   * the service runs. Without a link it resolves at once, and takes effect on the next link. Throws `invalid-options`.
+   * Changes access, compression, members, `authorize`, title, the bounds of a log, or the durability between `interval`
+   * and `sync`, while the service runs. Without a link it resolves at once, and takes effect on the next link. Throws
+   * `invalid-options`.
    */
   async configure(given: ConfigureOptions): Promise<void> {
     const options = checked("configure", given);
+    checkBounds("configure", this.options.kind, options);
     const prepared = withPreparedMembers(options, "configure: `members`");
     await this.inTurn(async () => {
       const before = this.options;

@@ -2,7 +2,7 @@ import { formatNode, isServiceName, StanzapackError, type RowCodec } from "@stan
 import { withPreparedMembers } from "../base/addresses.js";
 import { toStanzapackError } from "../base/errors.js";
 import type { OfferOptions } from "../options/offer-options.js";
-import { checked, checkText } from "../options/option-checks.js";
+import { checkBounds, checked, checkText } from "../options/option-checks.js";
 import { checkAuthorize, type Approvals } from "../publish/approvals.js";
 import { OfferedMap } from "../publish/offered-map.js";
 import { OfferedService } from "../publish/offered-service.js";
@@ -63,6 +63,7 @@ export class Offering {
         "invalid-options",
         "offer: a map cannot be `opaque`, because the component reads its keys: encrypt its values instead",
       );
+    checkBounds("offer", options.kind, options);
     const part = options.store === undefined ? undefined : await this.openStore(node, options, options.store);
     const Kind = options.kind === "map" ? OfferedMap : OfferedService;
     const service: OfferedService = new Kind(node, options, this.host, this.codec, part);

@@ -182,7 +182,7 @@ describe("quotas and ownership", () => {
 
   it("asks no publisher about what cannot be granted", () => {
     const { broker, service } = setUp();
-    broker.offers.configure(service, { ...service.config, access: "authorize" }, NOW);
+    void broker.offers.configure(service, { ...service.config, access: "authorize" }, NOW);
     const ask = vi.fn();
     broker.approvals.messages = { ask, tell: vi.fn() };
     const bob = fakeLink("bob@x/1");

@@ -40,7 +40,7 @@ export class Broker {
   readonly calls: Calls;
   private readonly publishers: Publishers;
   private readonly newest: NewestValues;
-  private readonly logs: Logs;
+  readonly logs: Logs;
   private readonly maps: Maps;
 
   constructor(
@@ -87,7 +87,7 @@ export class Broker {
       return kind === "log" ? logs.create(record) : kind === "map" ? maps.create(record) : value;
     };
     const stored = (this.stored = new StoredServices(randomId, log));
-    approvals.onApproved = (service) => stored.changed(service.record);
+    approvals.onApproved = (service) => void stored.changed(service.record);
     const offerParts = { ...shared, publishers, status, subscriptions, createKind, stored };
     this.offers = new Offers(offerParts, limits, log);
     this.publishing = new Publishing(fanOut, newest, limits, stats);
@@ -149,6 +149,7 @@ export class Broker {
     for (const service of this.catalog.services.values()) {
       this.newest.settleLate(service, now);
       service.kind.sweep?.(service, now);
+      this.offers.sweepGrants(service, now);
       this.offers.withdrawAbandoned(service, now);
     }
   }

@@ -1,4 +1,5 @@
 import { StanzapackError } from "@stanzapack/wire";
+import { wallNow } from "@stanzapack/xmpp";
 import type { Budgets } from "../budgets/budgets.js";
 import type { ClientLink } from "../links/client-link.js";
 import type { ComponentLimits } from "../config/config.js";
@@ -37,7 +38,7 @@ export interface ApprovalMessages {
 
 /**
  * Access model `authorize`: an account that is not approved waits until the publisher has decided. An approval is kept
- * with the service until it is revoked or the service ends. A denial is kept for `denialSeconds`. Open questions
+ * with the service until it is revoked, the service ends, or its account has not used it for `grantSeconds`. A denial is kept for `denialSeconds`. Open questions
  * survive the links of the publisher and of the asker, for `pendingSeconds`. They are bounded for each publisher, for
  * each asker, and in all.
  */
@@ -160,7 +161,7 @@ export class Approvals {
       throw new StanzapackError("not-subscribed", `${asker} has not asked for \`${service.node}\``);
     this.stats[allowed ? "approvalsGranted" : "approvalsDenied"]++;
     if (allowed) {
-      service.record.approved.add(asker);
+      service.record.approved.add(asker, wallNow());
       this.onApproved?.(service);
     } else this.denials.add(service.id.owner, keyOf(service, asker), now + this.limits.denialSeconds * 1000);
     this.settle(question, now);
@@ -176,6 +177,19 @@ export class Approvals {
   /** The publisher is back, and receives the open questions. */
   serviceOnline(service: Service, now: number): void {
     for (const question of this.questions.get(service)?.values() ?? []) this.put(question, now);
+  }
+
+  /** Returns the services that an account has asked for, and that it still waits for. */
+  *askedBy(asker: string): Iterable<Service> {
+    for (const [service, ofService] of this.questions) if (ofService.has(asker)) yield service;
+  }
+
+  /** Forgets the questions of an account. Its links that wait receive `not-allowed` with this text. */
+  erase(asker: string, text: string): void {
+    for (const service of [...this.askedBy(asker)]) {
+      const question = this.questions.get(service)?.get(asker);
+      if (question !== undefined) this.refuse(question, new StanzapackError("not-allowed", text));
+    }
   }
 
   serviceEnded(service: Service): void {

@@ -23,6 +23,9 @@ import type { ServiceConfig } from "../options/service-config.js";
 import type { StatusReports } from "./status-reports.js";
 import { assertSameMedium, type StoredServices } from "./stored-services.js";
 
+/** Time between two looks at the permissions of a service, in ms. */
+const GRANTS_MS = 3_600_000;
+
 /** Returns random numbers that distinguish the lives of a service: 32 bits, never 0. */
 export type RandomId = () => number;
 
@@ -220,16 +223,19 @@ export class Offers {
       this.parts.publishers.release(
         ...([service, link, "fenced", `\`${node}\` was taken over by your session ${link.jid}`] as const),
       );
-    this.configure(service, config, now);
+    void this.configure(service, config, now);
     return undefined;
   }
 
-  /** Takes a new configuration. It may end subscriptions at once, and may answer those who await approval. */
-  configure(service: Service, asked: ServiceConfig, now: number): void {
+  /**
+   * Takes a new configuration. It may end subscriptions at once, and may answer those who await approval. Resolves when
+   * the store has the configuration. Logs a failure.
+   */
+  configure(service: Service, asked: ServiceConfig, now: number): Later<void> {
     const config = this.parts.stored.complete(asked);
     assertSame(service.record, config);
     service.record.config = config;
-    this.parts.stored.changed(service.record);
+    const stored = this.parts.stored.changed(service.record);
     for (const subscription of service.subscriptions) {
       const { bareJid } = subscription.outlet;
       if (service.record.mayTake(bareJid)) continue;
@@ -244,10 +250,27 @@ export class Offers {
     }
     this.parts.cursors.reconsider(service);
     this.parts.approvals.reconsider(service, now);
+    return stored;
   }
 
   /** Ends a service after its last values. `by`: the link that withdrew the service, which needs no ERROR. */
   withdraw(service: Service, by?: PublisherLink): void {
+    void this.end(service, by, false, `\`${service.node}\` was withdrawn by another session of yours`);
+  }
+
+  /**
+   * Ends a service at once: its subscribers receive no more of it. Resolves when the store has deleted it. Rejects with
+   * `store-failed`.
+   */
+  erase(service: Service): Later<void> {
+    const text = `\`${service.node}\` was removed by an administrator`;
+    for (const subscription of service.subscriptions)
+      this.parts.subscriptions.end(subscription, new StanzapackError("withdrawn", text));
+    return this.end(service, undefined, true, text);
+  }
+
+  /** `text`: for the publisher's link, unless the link is `by`. */
+  private end(service: Service, by: PublisherLink | undefined, isErased: boolean, text: string): Later<void> {
     const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets, stored, calls } =
       this.parts;
     const { node, id, kind } = service;
@@ -264,8 +287,8 @@ export class Offers {
     this.parts.cursors.serviceEnded(service);
     calls.withdrawn(service);
     this.endSubscriptions(service);
-    publishers.release(service, by, "withdrawn", `\`${node}\` was withdrawn by another session of yours`);
-    stored.withdrawn(service.record, kind.hasHistory);
+    publishers.release(service, by, "withdrawn", text);
+    const deleted = stored.withdrawn(service.record, kind.hasHistory && !isErased);
     kind.withdraw(service, monotonicNow());
     catalog.remove(service);
     this.log.info({ node, by: by?.jid, services: catalog.services.size }, "service withdrawn");
@@ -273,6 +296,7 @@ export class Offers {
     demand.forget(service);
     status.forget(service);
     budgets.count(id.owner, "services", -1);
+    return deleted;
   }
 
   private endSubscriptions(service: Service): void {
@@ -284,6 +308,23 @@ export class Offers {
         newest.send(subscription, subscription.position + 1);
       subscriptions.endWithdrawn(subscription);
     }
+  }
+
+  /**
+   * Once a second for each service. Once an hour it notes which approved accounts are subscribed, and ends permissions
+   * that were not used for `grantSeconds`: their accounts have left.
+   */
+  sweepGrants(service: Service, now: number): void {
+    const { record, subscriptions } = service;
+    if (record.approved.size === 0 || now < service.grantsDueAt) return;
+    service.grantsDueAt = now + GRANTS_MS;
+    const today = wallNow();
+    for (const { outlet } of subscriptions) record.approved.use(outlet.bareJid, today);
+    const ended = record.approved.expire(today - this.limits.grantSeconds * 1_000);
+    void this.parts.stored.changed(record);
+    if (ended.length === 0) return;
+    this.parts.cursors.reconsider(service);
+    this.log.info({ node: record.node, accounts: ended.length }, "permissions have expired that nobody used");
   }
 
   /**

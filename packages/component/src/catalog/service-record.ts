@@ -1,7 +1,8 @@
 import { formatNode, type NodeId } from "@stanzapack/wire";
-import { wallAheadMs } from "@stanzapack/xmpp";
+import { wallAheadMs, wallNow } from "@stanzapack/xmpp";
 import type { ServiceConfig } from "../options/service-config.js";
 import type { StoredService } from "../store/store.js";
+import { Grants } from "./grants.js";
 import { Incarnations } from "./incarnations.js";
 
 /** A value may be this much older than its service, in ms. The component may have restarted since the value. */
@@ -33,7 +34,7 @@ export class ServiceRecord {
   /** The last sequence of each publisher's outbox that arrived. */
   readonly incarnations = new Incarnations();
   /** Bare JIDs that the publisher has allowed, under the access model `authorize`. */
-  readonly approved = new Set<string>();
+  readonly approved = new Grants();
 
   constructor(
     readonly id: NodeId,
@@ -47,18 +48,21 @@ export class ServiceRecord {
     createdAt: number,
     /** Where the record and the log are on the disk. Undefined: the service is in memory alone. */
     readonly stored?: StoredService,
+    /** When each approved account of the stored record used its permission last, in ms since 1970. */
+    approvedAt: readonly number[] = [],
   ) {
     this.node = formatNode(id);
     const ahead = wallAheadMs();
     this.baseAt = stored?.record.baseAt ?? Math.round(createdAt - OLDEST_VALUE_MS + ahead);
     this.oldestAt = this.baseAt - ahead;
-    if (stored !== undefined) this.restore(stored);
+    if (stored !== undefined) this.restore(stored, approvedAt);
   }
 
-  private restore({ record }: StoredService): void {
+  private restore({ record }: StoredService, approvedAt: readonly number[]): void {
     this.offset = this.given = record.offset;
     for (const progress of record.incarnations) this.incarnations.restore(progress);
-    for (const jid of record.approved) this.approved.add(jid);
+    // A record of before has no times: its accounts count as if they had just been here.
+    for (const [i, jid] of record.approved.entries()) this.approved.add(jid, approvedAt[i] ?? wallNow());
     const { last } = record;
     if (last !== undefined) this.last = { row: last.row, at: last.at - wallAheadMs() };
   }

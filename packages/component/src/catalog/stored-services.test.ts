@@ -84,7 +84,7 @@ describe("a new service", () => {
     expect([...store.services()]).toMatchObject([
       { node: NODE, epoch: 7, durability: "sync", baseAt: first.baseAt, config: { title: "a log" } },
     ]);
-    services.withdrawn(first, false);
+    void services.withdrawn(first, false);
     expect([...store.services()]).toEqual([]);
     expect(open(CONFIG).epoch).toBe(8);
     services.discard(open({ ...CONFIG, durability: "none" }));
@@ -109,8 +109,8 @@ describe("after a restart", () => {
     const store = newStore();
     const { services, open } = begin(store);
     const record = open({ ...CONFIG, access: "authorize" });
-    record.approved.add("carol@x");
-    services.changed(record);
+    record.approved.add("carol@x", Date.now());
+    void services.changed(record);
     const incarnations = [{ incarnation: 3, arrived: 2, stored: 2 }];
     await record.stored?.write({ append: rowsOf(1, 2), incarnations });
     const { records, lines } = await restart(store, record);
@@ -131,7 +131,7 @@ describe("after a restart", () => {
     const store = newStore();
     const { services, open } = begin(store);
     const record = open(CONFIG);
-    services.withdrawn(record, true);
+    void services.withdrawn(record, true);
     expect([...store.services()]).toHaveLength(1);
     expect((await restart(store, record)).records).toEqual([]);
     expect([...store.services()]).toEqual([]);
@@ -163,13 +163,13 @@ describe("a change", () => {
 
   it("is written if it is one", () => {
     const { services, record, stored, write } = setUp();
-    services.changed(record);
+    void services.changed(record);
     expect(write).not.toHaveBeenCalled();
     record.config = { ...CONFIG, members: new Set(["bob@x", "carol@x"]) };
-    services.changed(record);
-    record.approved.add("dave@x");
-    services.changed(record);
-    services.changed(record);
+    void services.changed(record);
+    record.approved.add("dave@x", Date.now());
+    void services.changed(record);
+    void services.changed(record);
     expect(write).toHaveBeenCalledTimes(2);
     expect(stored.record).toMatchObject({
       config: { members: ["bob@x", "carol@x"] },
@@ -180,15 +180,15 @@ describe("a change", () => {
   it("of the durability takes effect in the store", () => {
     const { services, record, stored } = setUp();
     record.config = { ...CONFIG, durability: "interval" };
-    services.changed(record);
+    void services.changed(record);
     expect(stored.record).toMatchObject({ durability: "interval", config: { durability: "interval" } });
   });
 
   it("that the store does not take is logged", async () => {
     const { services, record, write, lines } = setUp();
     write.mockReturnValue(Promise.reject(new Error("the disk is full")));
-    record.approved.add("dave@x");
-    services.changed(record);
+    record.approved.add("dave@x", Date.now());
+    void services.changed(record);
     await vi.waitFor(() =>
       expect(lines).toMatchObject([{ node: NODE, err: { message: "the disk is full" } }]),
     );
@@ -197,9 +197,9 @@ describe("a change", () => {
   it("of a service in memory concerns no store", () => {
     const record = new ServiceRecord(parseNode(NODE), DEFAULT_CONFIG, 7, 0);
     const { services } = begin(newStore());
-    services.changed(record);
+    void services.changed(record);
     services.seen(record);
-    services.withdrawn(record, true);
+    void services.withdrawn(record, true);
   });
 });
 

@@ -6,6 +6,7 @@ import { DEFAULT_CONFIG, type Durability, type ServiceConfig } from "../options/
 import { STORE_PAUSE_MS } from "../store/failure.js";
 import type { Store, StoredService } from "../store/store.js";
 import type { OpenRecord, RandomId } from "./offers.js";
+import { ownRetention } from "./own-retention.js";
 import { ServiceRecord } from "./service-record.js";
 
 /** Least time between two writes of `seenAt`, in ms. One hour: an online publisher costs few writes. */
@@ -14,6 +15,8 @@ const SEEN_MS = 3_600_000;
 /** A configuration as plain JSON data, for the store. */
 interface PlainConfig extends Omit<ServiceConfig, "members"> {
   readonly members: readonly string[];
+  /** When each account of the record's `approved` used its permission last, in ms since 1970. */
+  readonly approvedAt?: readonly number[];
   /** The service was withdrawn while subscribers were still reading. A restart then deletes the service. */
   readonly withdrawn?: boolean;
 }
@@ -48,15 +51,20 @@ export class StoredServices {
   readonly open: OpenRecord = (id, config, now) => {
     const { store } = this;
     const made = new ServiceRecord(id, config, this.randomId(), now);
+    let record: ServiceRecord | undefined;
+    const retention = ownRetention(() => record?.config ?? config);
     const { durability = "none" } = config;
     if (store === undefined || durability === "none") return made;
     const { node, epoch, baseAt } = made;
-    const created = store.create({
-      ...{ node, epoch, baseAt, durability, config: toPlain(config) },
-      ...{ offset: 0, incarnations: [], approved: [], last: undefined, seenAt: wallNow() },
-    });
+    const created = store.create(
+      {
+        ...{ node, epoch, baseAt, durability, config: toPlain(config) },
+        ...{ offset: 0, incarnations: [], approved: [], last: undefined, seenAt: wallNow() },
+      },
+      { retention },
+    );
     const toRecord = (stored: StoredService): ServiceRecord =>
-      new ServiceRecord(id, config, stored.record.epoch, now, stored);
+      (record = new ServiceRecord(id, config, stored.record.epoch, now, stored));
     if (!(created instanceof Promise)) return toRecord(created);
     return created.then(toRecord, (error: unknown) => {
       const reason = error instanceof StanzapackError ? error.text : String(error);
@@ -75,9 +83,11 @@ export class StoredServices {
     if (store === undefined) return [];
     const records: ServiceRecord[] = [];
     for (const { node } of [...store.services()]) {
-      const stored = await store.open(node);
+      // The store may read the bounds before there is a record.
+      const made: { record?: ServiceRecord } = {};
+      const stored = await store.open(node, { retention: ownRetention(() => made.record?.config) });
       if (stored === undefined) continue;
-      const { withdrawn, ...plain } = stored.record.config as PlainConfig;
+      const { withdrawn, approvedAt, ...plain } = stored.record.config as PlainConfig;
       if (withdrawn === true) {
         await stored.delete();
         continue;
@@ -86,21 +96,24 @@ export class StoredServices {
         this.log.warn({ node, ...stored.gap }, "a crash may have lost these updates");
       const { durability, epoch } = stored.record;
       const config = { ...DEFAULT_CONFIG, ...plain, durability, members: new Set(plain.members) };
-      records.push(new ServiceRecord(parseNode(node), config, epoch, monotonicNow(), stored));
+      made.record = new ServiceRecord(parseNode(node), config, epoch, monotonicNow(), stored, approvedAt);
+      records.push(made.record);
     }
     return records;
   }
 
-  /** Stores a changed configuration or changed approvals. Logs a failure. */
-  changed(record: ServiceRecord): void {
+  /** Stores a changed configuration or changed approvals. Resolves when they are stored. Logs a failure. */
+  changed(record: ServiceRecord): Later<void> {
     const { config, approved, stored } = record;
     if (stored === undefined) return;
     const { durability } = config;
     if (durability !== undefined && durability !== stored.record.durability)
-      this.after(record, stored.setDurability(durability));
-    const change = { config: toPlain(config), approved: [...approved] };
+      void this.after(record, stored.setDurability(durability));
+    const plain: PlainConfig =
+      approved.size === 0 ? toPlain(config) : { ...toPlain(config), approvedAt: approved.usedAt() };
+    const change = { config: plain, approved: [...approved] };
     const before = { config: stored.record.config, approved: stored.record.approved };
-    if (JSON.stringify(change) !== JSON.stringify(before)) this.after(record, stored.write(change));
+    if (JSON.stringify(change) !== JSON.stringify(before)) return this.after(record, stored.write(change));
   }
 
   /** Notes that the publisher of the service is online. */
@@ -108,14 +121,17 @@ export class StoredServices {
     const { stored } = record;
     if (stored === undefined) return;
     const seenAt = wallNow();
-    if (Math.abs(seenAt - stored.record.seenAt) >= SEEN_MS) this.after(record, stored.write({ seenAt }));
+    if (Math.abs(seenAt - stored.record.seenAt) >= SEEN_MS) void this.after(record, stored.write({ seenAt }));
   }
 
-  /** Deletes a withdrawn service. `isRead`: subscribers still receive the rest, so the service is only marked. */
-  withdrawn(record: ServiceRecord, isRead: boolean): void {
+  /**
+   * Deletes a withdrawn service. `isRead`: subscribers still receive the rest, so the service is only marked. Resolves
+   * when that is stored. Logs a failure.
+   */
+  withdrawn(record: ServiceRecord, isRead: boolean): Later<void> {
     const { stored, config } = record;
     if (stored === undefined) return;
-    this.after(
+    return this.after(
       record,
       isRead ? stored.write({ config: { ...toPlain(config), withdrawn: true } }) : stored.delete(),
     );
@@ -123,12 +139,13 @@ export class StoredServices {
 
   /** Deletes a record that was just created and that nobody uses. */
   discard(record: ServiceRecord): void {
-    this.withdrawn(record, false);
+    void this.withdrawn(record, false);
   }
 
-  private after({ node }: ServiceRecord, done: Later<void>): void {
+  private after({ node }: ServiceRecord, done: Later<void>): Later<void> {
     if (done instanceof Promise)
       done.catch((error: unknown) => this.log.error({ node, err: error }, "the store did not take a change"));
+    return done;
   }
 }
 

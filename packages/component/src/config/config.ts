@@ -1,5 +1,6 @@
-import { prepareDomainName } from "@stanzapack/xmpp";
+import { prepareDomainName, prepareJid } from "@stanzapack/xmpp";
 import { z } from "zod";
+import { storeSchema } from "./store-config.js";
 
 const port = z.number().int().min(1).max(65_535);
 const count = z.number().int().positive();
@@ -11,6 +12,21 @@ const domain = z.string().transform((text, context) => {
     context.addIssue({ code: "custom", message: (error as Error).message });
     return z.NEVER;
   }
+});
+
+/** A bare JID, prepared. */
+const account = z.string().transform((text, context) => {
+  try {
+    const jid = prepareJid(text);
+    if (!jid.includes("/") && jid.includes("@")) return jid;
+    context.addIssue({
+      code: "custom",
+      message: `\`${text.slice(0, 200)}\` is no bare JID, like ann@example.org`,
+    });
+  } catch (error) {
+    context.addIssue({ code: "custom", message: (error as Error).message });
+  }
+  return z.NEVER;
 });
 
 /**
@@ -55,31 +71,14 @@ export const configSchema = z.strictObject({
     .refine((c) => (c.secret === undefined) !== (c.secretFile === undefined), {
       message: "give either secretFile or secret",
     }),
-  /** Where the component keeps services, logs and approvals. `memory`: lost at a restart. `lmdb`: on its disk. */
-  store: z
-    .discriminatedUnion("kind", [
-      z.strictObject({ kind: z.literal("memory") }),
-      z.strictObject({
-        kind: z.literal("lmdb"),
-        /** Directory of the store, relative to the config file. The component makes it if it is missing. */
-        path: z.string().min(1),
-        /** The component writes updates with durability `interval` to the disk within this time, in ms. */
-        intervalMs: count.max(60_000).default(1_000),
-        /**
-         * Most bytes of all logs on the disk. Beyond, the largest log of the owner with most bytes drops its oldest
-         * updates.
-         */
-        maxBytes: count.default(10_737_418_240),
-        /**
-         * Most bytes of the logs of one bare JID on the disk. `remotePercent` and `domainShare` apply to JIDs of other
-         * domains.
-         */
-        maxBytesPerJid: count.default(1_073_741_824),
-        /** The component drops updates of a log that are older than this, in seconds. 2,592,000: 30 days. */
-        maxAgeSeconds: count.default(2_592_000),
-      }),
-    ])
-    .default({ kind: "memory" }),
+  /**
+   * Where the component keeps services, logs, maps, cursors and approvals. `lmdb`: on its disk. `memory`: lost at a
+   * restart. Default of a config file: `lmdb`. Default of a config made in code: `memory`, so that a library writes
+   * nothing to the disk that nobody asked for.
+   */
+  store: storeSchema.optional(),
+  /** Bare JIDs that may run `stanzapack purge`: they remove what the component keeps of any account. */
+  admins: z.array(account).max(1_000).default([]),
   /**
    * `auto`: small blocks travel as lean stanzas, if the client lists lean stanzas and the server passes them on
    * unchanged. `ibb`: all blocks travel as In-Band Bytestreams.
@@ -180,6 +179,10 @@ export const configSchema = z.strictObject({
        * again.
        */
       denialSeconds: count.default(60),
+      /**
+       * How long a publisher's yes to an account stays that the account does not use, in seconds. 7,776,000: 90 days.
+       */
+      grantSeconds: count.default(7_776_000),
       /** Most rows that wait in one lane for its tick. Older rows are conflated. */
       laneMaxRows: count.default(4_096),
       /** Most bytes that wait in one lane for its tick. */

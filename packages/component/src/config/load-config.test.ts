@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi, onTestFinished } from "vitest";
 import { loadConfig, parseConfig } from "./load-config.js";
 
 const GOOD = `component:
@@ -25,7 +25,6 @@ describe("config text", () => {
   it("fills in the defaults", () => {
     expect(parseConfig(GOOD, "c.yml")).toMatchObject({
       component: { host: "127.0.0.1", port: 5347 },
-      store: { kind: "memory" },
       limits: { maxLinks: 50_000, unackedSeconds: 30 },
       log: { level: "info" },
     });
@@ -120,6 +119,38 @@ describe("config file", () => {
       secretFile: join(folder, "secret"),
       secret: "s3cret",
     });
+  });
+
+  it("keeps its data on LMDB unless it says otherwise, and finds the directory", async () => {
+    const file = join(folder, "s.yml");
+    const storeOf = async (rest: string) => {
+      await writeFile(file, `component: {domain: a.b, secret: x}\n${rest}`);
+      return (await loadConfig(file)).store;
+    };
+    vi.stubEnv("STATE_DIRECTORY", undefined);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const beside = join(folder, "stanzapack-data");
+    expect(await storeOf("")).toEqual({
+      kind: "lmdb",
+      path: beside,
+      intervalMs: 1_000,
+      maxBytes: 10_737_418_240,
+      maxBytesPerJid: 1_073_741_824,
+      maxAgeSeconds: 2_592_000,
+    });
+    expect(await storeOf("store: {kind: lmdb, maxAgeSeconds: 5}\n")).toMatchObject({
+      path: beside,
+      maxAgeSeconds: 5,
+    });
+    expect(await storeOf("store: {kind: lmdb, path: here}\n")).toMatchObject({ path: join(folder, "here") });
+    expect(await storeOf("store: {kind: memory}\n")).toEqual({ kind: "memory" });
+    // systemd.exec(5): several directories are separated by colons.
+    vi.stubEnv("STATE_DIRECTORY", "/var/lib/stanzapack:/var/lib/other");
+    expect(await storeOf("")).toMatchObject({ kind: "lmdb", path: "/var/lib/stanzapack" });
+    expect(await storeOf("store: {kind: lmdb, path: here}\n")).toMatchObject({ path: join(folder, "here") });
+    expect(await storeOf("store: {kind: memory}\n")).toEqual({ kind: "memory" });
+    vi.stubEnv("STATE_DIRECTORY", "");
+    expect(await storeOf("")).toMatchObject({ path: beside });
   });
 
   it("reads the authority of TLS, and refuses a file that has none", async () => {

@@ -7,8 +7,12 @@ import { isAlias, isNode, LineCounter, parseDocument, visit, type Document, type
 import type { z } from "zod";
 import { configSchema, type ComponentConfig } from "./config.js";
 import { describeIssue, splitIssue } from "./option-checks.js";
+import { resolveStore } from "./store-location.js";
 
-/** A config whose secret is read, for `createComponent`. */
+/**
+ * A config whose secret is read, for `createComponent`. A store of kind `lmdb` has its `path`. Without the key `store`,
+ * `createComponent` keeps everything in memory.
+ */
 export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
   readonly component: {
     readonly domain: string;
@@ -25,7 +29,8 @@ export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
 };
 
 /**
- * Reads and checks the config file. Throws `invalid-options` with a line for each fault: file, line, key, and what to
+ * Reads and checks the config file. Without the key `store`, the store is on LMDB. Its directory is `store.path`, the
+ * first of STATE_DIRECTORY, or `stanzapack-data` beside the config file. Throws `invalid-options` with a line for each fault: file, line, key, and what to
  * write instead.
  */
 export async function loadConfig(file: string): Promise<ResolvedConfig> {
@@ -106,10 +111,9 @@ async function resolveSecret(config: ComponentConfig, file: string): Promise<Res
   const path = secretFile === undefined ? file : resolve(dirname(file), secretFile);
   const text = secret ?? (await readText(path, "component.secretFile")).trim();
   if (text === "") throw fault([`${file}: component.secretFile is empty`]);
-  const { store } = config;
   return {
     ...config,
-    store: store.kind === "lmdb" ? { ...store, path: resolve(dirname(file), store.path) } : store,
+    store: resolveStore(config.store, file, process.env["STATE_DIRECTORY"]),
     component: { domain, host, port, localDomains, secret: text, secretFile: path, ...(tls && { tls }) },
   };
 }

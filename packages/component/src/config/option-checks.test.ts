@@ -36,6 +36,11 @@ describe("createComponent and reload", () => {
       { component: { ...GOOD.component, domain: "a\u0002" } },
       "component.domain: `a\\u{2}` is not a JID",
     ],
+    [
+      "a store without a directory",
+      { store: { kind: "lmdb" } },
+      "store.path: name the directory of the store",
+    ],
     ["no log", { log: undefined, logs: {} }, "logs is not an option; did you mean `log`?"],
   ])("refuse %s", async (_, change, text) => {
     const config = { ...GOOD, ...change } as ResolvedConfig;

@@ -11,6 +11,7 @@ import { z } from "zod";
 import type { ComponentOptions } from "./component-options.js";
 import { configSchema } from "./config.js";
 import type { ResolvedConfig } from "./load-config.js";
+import { resolvedStoreSchema, type ResolvedStore } from "./store-config.js";
 
 const { component } = configSchema.shape;
 
@@ -27,7 +28,11 @@ const resolvedSchema = z.strictObject({
     secret: z.string().min(1),
     tls: z.union([z.boolean(), tlsOptions]).optional(),
   }),
+  store: resolvedStoreSchema.default({ kind: "memory" }),
 });
+
+/** A config of which everything is known. */
+export type CheckedConfig = ResolvedConfig & { readonly store: ResolvedStore };
 
 const optionsSchema = objectOf(
   allOptional({
@@ -37,7 +42,7 @@ const optionsSchema = objectOf(
 );
 
 /** Returns a checked copy. Throws `invalid-options`, with a line for each fault. */
-export function checkConfig(call: string, config: ResolvedConfig): ResolvedConfig {
+export function checkConfig(call: string, config: ResolvedConfig): CheckedConfig {
   const result = resolvedSchema.safeParse(config);
   if (result.success) return result.data;
   const faults = result.error.issues.flatMap(splitIssue).map((issue) => describeIssue(resolvedSchema, issue));

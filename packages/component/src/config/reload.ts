@@ -1,4 +1,4 @@
-import type { ResolvedConfig } from "./load-config.js";
+import type { CheckedConfig } from "./option-checks.js";
 
 /** Changes of a config that was read again, by the names of keys, such as `limits.maxLinks`. */
 export interface Reloaded {
@@ -8,19 +8,24 @@ export interface Reloaded {
   readonly needsRestart: readonly string[];
 }
 
-export function compareConfigs(before: ResolvedConfig, next: ResolvedConfig): Reloaded {
+export function compareConfigs(before: CheckedConfig, next: CheckedConfig): Reloaded {
   return {
     changed: [
       ...differences("limits", before.limits, next.limits),
       ...differences("log", before.log, next.log),
       // The new envelope is for links that are opened later.
       ...(before.envelope === next.envelope ? [] : ["envelope"]),
+      ...(isSame(before.admins, next.admins) ? [] : ["admins"]),
     ],
     needsRestart: [
       ...differences("component", before.component, next.component),
       ...differences("store", before.store, next.store),
     ],
   };
+}
+
+function isSame(before: readonly string[], next: readonly string[]): boolean {
+  return JSON.stringify(before) === JSON.stringify(next);
 }
 
 function differences<T extends object>(name: string, before: T, next: T): string[] {

@@ -187,7 +187,7 @@ describe("cursors", () => {
     const { broker, open, subscribe } = setUp();
     for (const user of ["bob", "carol"]) subscribe(open(`${user}@x/1`).link, "a");
     const service = broker.catalog.find(NODE);
-    broker.offers.configure(
+    void broker.offers.configure(
       service,
       { ...service.config, access: "whitelist", members: new Set(["carol@x"]) },
       NOW,

@@ -145,6 +145,12 @@ export class Cursors {
     return this.remove(cursor);
   }
 
+  /** Deletes a cursor, also while a subscription holds it. May be called again if the store did not take that. */
+  erase(cursor: Cursor): Later<void> {
+    const { node, owner, name } = cursor;
+    return cursor.isDeleted ? this.store?.delete({ node, owner, cursor: name }) : this.remove(cursor);
+  }
+
   /** The service was withdrawn, so its cursors point nowhere. Their holders receive the rest without a cursor. */
   serviceEnded({ node }: Service): void {
     for (const cursor of this.byNode.get(node)?.values() ?? []) this.drop(cursor);

@@ -26,6 +26,9 @@ export const FIELD = {
   NODE_TYPE: "pubsub#node_type",
   TITLE: "pubsub#title",
   OWNER: "pubsub#owner",
+  MAX_ITEMS: "pubsub#max_items",
+  ITEM_EXPIRE: "pubsub#item_expire",
+  MAX_BYTES: "{urn:stanzapack:0}max_bytes",
   DIGEST: "pubsub#digest",
   DIGEST_FREQUENCY: "pubsub#digest_frequency",
 } as const;
@@ -55,6 +58,12 @@ const DESCRIPTIONS: Readonly<Record<string, Description>> = {
     sync: "On the disk before anybody receives them",
   } satisfies Record<Durability, string>),
   [FIELD.ACCESS_MODEL]: list("Who may subscribe", ACCESS_LABELS),
+  [FIELD.MAX_ITEMS]: { type: "text-single", label: "Most updates that a log keeps; max: as many as allowed" },
+  [FIELD.ITEM_EXPIRE]: {
+    type: "text-single",
+    label: "Seconds after which a log drops an update; max: as long as allowed",
+  },
+  [FIELD.MAX_BYTES]: { type: "text-single", label: "Most bytes that a log keeps; max: as many as allowed" },
   [FIELD.TITLE]: { type: "text-single", label: "A friendly name for the service" },
   [FIELD.MEMBERS]: { type: "jid-multi", label: "Members: JIDs that may subscribe without approval" },
   [FIELD.OWNER]: { type: "jid-multi", label: "Owner" },

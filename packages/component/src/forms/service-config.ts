@@ -19,6 +19,8 @@ import { boolean, checkOwnFields, invalid, several, single } from "./submissions
 
 /** Longest title, in UTF-16 code units. */
 const MAX_TITLE_CHARS = 256;
+/** Value of a bound that leaves the bound to the operator (XEP-0060 §16.4.4). */
+const MAX = "max";
 
 /**
  * Returns the node configuration of a form (XEP-0060 §8.1.3, §8.2). A field that the form leaves out keeps its value
@@ -39,6 +41,7 @@ export function readServiceConfig(
     FIELD.OPAQUE,
     FIELD.DURABILITY,
     FIELD.MEMBERS,
+    FIELD.MAX_BYTES,
     ...more,
   ]);
   const nodeType = single(form, FIELD.NODE_TYPE) ?? "leaf";
@@ -74,11 +77,45 @@ export function readServiceConfig(
     compression,
     opaque,
     ...(durability === undefined ? {} : { durability }),
+    ...readRetention(form, kind, base),
     // XEP-0004 §3.3: a JID that is listed twice counts once.
     members: members === undefined ? base.members : new Set(members.map(accountOf)),
     // An empty field means that there is no title. For a value that cannot be empty, an empty field changes nothing.
     title: form.fields.has(FIELD.TITLE) ? readTitle(form) : base.title,
   };
+}
+
+/**
+ * Returns how much a log keeps at most. The fields of XEP-0060 (§16.4.4) are ignored for other kinds, since programs
+ * send them with any node.
+ */
+function readRetention(form: DataForm, kind: ServiceKind, base: ServiceConfig): Partial<ServiceConfig> {
+  if (kind !== "log") {
+    if (single(form, FIELD.MAX_BYTES) !== undefined)
+      throw invalid(`${FIELD.MAX_BYTES} is for services of kind log, not ${kind}`);
+    return {};
+  }
+  const [maxItems, itemExpireSeconds, maxBytes] = [
+    bound(form, FIELD.MAX_ITEMS, base.maxItems),
+    bound(form, FIELD.ITEM_EXPIRE, base.itemExpireSeconds),
+    bound(form, FIELD.MAX_BYTES, base.maxBytes),
+  ];
+  return {
+    ...(maxItems === undefined ? {} : { maxItems }),
+    ...(itemExpireSeconds === undefined ? {} : { itemExpireSeconds }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+  };
+}
+
+/** Returns a number from 1 on. Undefined: `max`, which is the operator's limit. */
+function bound(form: DataForm, name: string, base: number | undefined): number | undefined {
+  const text = single(form, name);
+  if (text === undefined) return base;
+  if (text === MAX) return undefined;
+  const number = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(number))
+    throw invalid(`${name} \`${text.slice(0, 40)}\` is neither \`${MAX}\` nor a whole number from 1 on`);
+  return number;
 }
 
 /**
@@ -128,6 +165,11 @@ export function formatServiceConfig(config: ServiceConfig): Record<string, strin
     [FIELD.COMPRESSION]: config.compression ?? "shared",
     [FIELD.OPAQUE]: config.opaque === true ? "1" : "0",
     [FIELD.DURABILITY]: config.durability ?? "none",
+    ...(config.kind === "log" && {
+      [FIELD.MAX_ITEMS]: String(config.maxItems ?? MAX),
+      [FIELD.ITEM_EXPIRE]: String(config.itemExpireSeconds ?? MAX),
+      [FIELD.MAX_BYTES]: String(config.maxBytes ?? MAX),
+    }),
     [FIELD.TITLE]: config.title,
     [FIELD.MEMBERS]: [...config.members],
   };

@@ -54,6 +54,29 @@ describe("what is submitted (XEP-0004)", () => {
     expect(readServiceConfig(readForm(xml("configure", {}, x), TYPE), undefined, 1)).toEqual(config);
   });
 
+  it("says how much a log keeps, by the fields of XEP-0060 where there are such", () => {
+    const log = { ...DEFAULT_CONFIG, kind: "log" } as const;
+    const bounds = {
+      [FIELD.MAX_ITEMS]: ["50"],
+      [FIELD.ITEM_EXPIRE]: ["604800"],
+      [FIELD.MAX_BYTES]: ["1000"],
+    };
+    const config = { ...log, maxItems: 50, itemExpireSeconds: 604_800, maxBytes: 1_000 };
+    expect(read(bounds, log)).toEqual(config);
+    expect(read({ [FIELD.MAX_ITEMS]: ["max"], [FIELD.MAX_BYTES]: [""] }, config)).toEqual({
+      ...log,
+      ...{ itemExpireSeconds: 604_800, maxBytes: 1_000 },
+    });
+    for (const name of [FIELD.MAX_ITEMS, FIELD.ITEM_EXPIRE, FIELD.MAX_BYTES]) {
+      for (const bad of ["0", "-1", "1.5", "many", "9007199254740993", "1e3"])
+        expect(() => read({ [name]: [bad] }, log)).toThrow("is neither `max` nor a whole number from 1 on");
+      expect(formatServiceConfig(log)[name]).toBe("max");
+    }
+    // Programs send the fields of XEP-0060 with any node.
+    expect(read({ [FIELD.MAX_ITEMS]: ["1"], [FIELD.ITEM_EXPIRE]: ["60"] })).toEqual(DEFAULT_CONFIG);
+    expect(() => read({ [FIELD.MAX_BYTES]: ["1"] })).toThrow("is for services of kind log, not value");
+  });
+
   it("says how updates are compressed, and whether they are opaque", () => {
     const isolated = { [FIELD.COMPRESSION]: ["isolated"], [FIELD.OPAQUE]: ["true"] };
     const config = { ...DEFAULT_CONFIG, compression: "isolated", opaque: true };

@@ -8,6 +8,7 @@ export function memoryShelf(journal: MemoryJournal): LogShelf {
   return {
     journal,
     append: (_service, { from, to, rows, ats }) => journal.append(from, to, rows.map(copyOf), ats, wallNow()),
+    trim: (now) => journal.trim(now),
     clear: () => journal.clear(),
   };
 }
@@ -21,8 +22,14 @@ export function storedShelf(stored: StoredService): LogShelf {
         append: { from, to, rows: rows.map(copyOf), ats, cameAt: wallNow() },
         incarnations: record.incarnations.listAsStored(),
       }),
-    // The record says that the log is withdrawn. If this fails, the next start deletes the log.
-    clear: () => void Promise.resolve(stored.delete()).catch(() => undefined),
+    // The store trims its journals itself.
+    trim: () => undefined,
+    clear: () => {
+      const deleted = stored.delete();
+      // The record says that the log is withdrawn. If this fails, the next start deletes the log.
+      if (deleted instanceof Promise) deleted.catch(() => undefined);
+      return deleted;
+    },
   };
 }
 

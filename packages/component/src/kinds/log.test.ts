@@ -13,7 +13,7 @@ const EPOCH = 7;
 /** A log whose newest offset is 9. Its journal has the updates from 4 on. */
 function setUp() {
   const journal = { first: 4, read: vi.fn(), since: vi.fn(() => ({ offset: 6, whole: false })) };
-  const shelf = { journal, append: vi.fn(), clear: vi.fn() };
+  const shelf = { journal, append: vi.fn(), trim: vi.fn(), clear: vi.fn() };
   const catchUp = { begin: vi.fn(), add: vi.fn() };
   const fanOut = { setAside: vi.fn(() => [] as Subscription[]) };
   const onWithdrawn = vi.fn();

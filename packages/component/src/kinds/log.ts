@@ -1,4 +1,5 @@
 import { byteCountOf, type Since } from "@stanzapack/wire";
+import { wallNow } from "@stanzapack/xmpp";
 import type { Later } from "../base/later.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
@@ -27,8 +28,10 @@ export interface LogShelf {
   readonly journal: ReadableJournal;
   /** Resolves as `Kind.keep`. */
   append(service: Service, arrival: Arrival): Later<void>;
-  /** Drops all updates. The log is not used any more. */
-  clear(): void;
+  /** Drops updates beyond the bounds. `now`: in ms since 1970. */
+  trim(now: number): void;
+  /** Drops all updates. The log is not used any more. Resolves when that is stored. May reject: see `storedShelf`. */
+  clear(): Later<void>;
 }
 
 /** A service of kind `log`: its journal keeps every update, and subscribers catch up from there. */
@@ -80,6 +83,10 @@ export class LogKind implements Kind {
 
   hasRest({ detached, position, service }: Subscription): boolean {
     return detached && position < service.record.offset;
+  }
+
+  sweep(): void {
+    this.shelf.trim(wallNow());
   }
 
   withdraw(service: Service, now: number): void {

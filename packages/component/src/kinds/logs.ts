@@ -1,13 +1,16 @@
 import type { Since } from "@stanzapack/wire";
 import type { Logger } from "pino";
+import type { Later } from "../base/later.js";
 import type { ComponentStats } from "../base/stats.js";
 import { Tally } from "../base/tally.js";
+import { ownRetention } from "../catalog/own-retention.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import { JournalMemory } from "../store/journal-memory.js";
-import { MemoryJournal, type JournalBounds } from "../store/memory-journal.js";
+import { MemoryJournal } from "../store/memory-journal.js";
+import { tighter, type Retention } from "../store/retention.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { CatchUp } from "./catch-up.js";
 import { LogKind, type LogShelf } from "./log.js";
@@ -26,12 +29,12 @@ interface Withdrawn {
 /** Creates logs, and keeps withdrawn logs for `withdrawnSeconds`, so that their subscribers receive the rest. */
 export class Logs {
   private readonly memory: JournalMemory;
-  private readonly bounds: JournalBounds;
+  private readonly bounds: Retention;
   readonly catchUp: CatchUp;
   /** The oldest first. */
   private readonly withdrawn = new Map<Service, Withdrawn>();
   /** Withdrawn logs by epoch and node, because a node may be offered and withdrawn again meanwhile. */
-  private readonly withdrawnOf = new Map<string, Service>();
+  private readonly byPosition = new Map<string, Service>();
   private readonly withdrawnBy = new Tally();
 
   constructor(
@@ -51,15 +54,21 @@ export class Logs {
       get maxBytes() {
         return limits.logMaxBytes;
       },
+      maxAgeMs: Infinity,
     };
     this.catchUp = new CatchUp(fanOut, stats, log, onEnd);
   }
 
   /** Returns the kind of a log: with its journal in the store, or with an empty one in the owner's memory. */
-  create({ id, stored }: ServiceRecord): LogKind {
+  create(record: ServiceRecord): LogKind {
+    const { id, stored } = record;
+    const bounds = tighter(
+      ownRetention(() => record.config),
+      this.bounds,
+    );
     const shelf =
       stored === undefined
-        ? memoryShelf(new MemoryJournal(this.bounds, this.memory, id.owner))
+        ? memoryShelf(new MemoryJournal(() => bounds, this.memory, id.owner))
         : storedShelf(stored);
     return new LogKind(shelf, {
       fanOut: this.fanOut,
@@ -72,25 +81,38 @@ export class Logs {
   private keepWithdrawn(service: Service, shelf: LogShelf, now: number): void {
     const { epoch, node, id } = service.record;
     if (service.subscriptions.size === 0 && this.withdrawnBy.get(id.owner) >= MAX_WITHDRAWN_PER_OWNER)
-      return shelf.clear();
+      return void shelf.clear();
     this.withdrawn.set(service, { shelf, at: now });
-    this.withdrawnOf.set(keyOf(epoch, node), service);
+    this.byPosition.set(keyOf(epoch, node), service);
     this.withdrawnBy.add(id.owner, 1);
   }
 
   /** Returns the withdrawn log of that node that had this position. */
   withdrawnAt(node: string, since: Since | undefined): Service | undefined {
     if (typeof since !== "object" || !("epoch" in since)) return undefined;
-    return this.withdrawnOf.get(keyOf(since.epoch, node));
+    return this.byPosition.get(keyOf(since.epoch, node));
   }
 
-  private end(service: Service, shelf: LogShelf): void {
+  private end(service: Service, shelf: LogShelf): Later<void> {
     const { epoch, node, id } = service.record;
     this.withdrawn.delete(service);
     const key = keyOf(epoch, node);
-    if (this.withdrawnOf.get(key) === service) this.withdrawnOf.delete(key);
+    if (this.byPosition.get(key) === service) this.byPosition.delete(key);
     this.withdrawnBy.add(id.owner, -1);
-    shelf.clear();
+    return shelf.clear();
+  }
+
+  /** Returns the withdrawn logs of a bare JID. */
+  withdrawnOf(owner: string): Service[] {
+    return [...this.withdrawn.keys()].filter(({ id }) => id.owner === owner);
+  }
+
+  /** Ends a withdrawn log now: its subscribers receive no more of it. Resolves when the store has deleted the log. */
+  erase(service: Service): Later<void> {
+    const shelf = this.withdrawn.get(service)?.shelf;
+    if (shelf === undefined) return;
+    for (const subscription of service.subscriptions) this.onEnd(subscription);
+    return this.end(service, shelf);
   }
 
   /**
@@ -106,7 +128,7 @@ export class Logs {
           this.fanOut.sendLast(subscription, undefined, new Map());
         this.onEnd(subscription);
       }
-      this.end(service, shelf);
+      void this.end(service, shelf);
     }
   }
 

@@ -7,7 +7,7 @@ import { listAffiliations, readAffiliations } from "./affiliations.js";
 
 function setUp(access: AccessModel) {
   const service = createService({ config: { access } });
-  service.record.approved.add("bob@x");
+  service.record.approved.add("bob@x", Date.now());
   const change = (jid: string, affiliation: string) => {
     const entry = xml("affiliation", { jid, affiliation });
     return readAffiliations(service, xml("affiliations", { node: service.node }, entry), 10);

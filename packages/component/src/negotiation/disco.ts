@@ -5,12 +5,14 @@ import { targetNamed } from "../forms/addresses.js";
 import { toStanzaError } from "../forms/errors.js";
 import { FIELD, formatOurForm } from "../forms/our-fields.js";
 import { takePage } from "../forms/result-sets.js";
+import type { Commands } from "./commands.js";
 
 /**
  * The features that work, and no others. `test/other-implementations.test.ts` asks for each of them. XEP-0060 §16.3:
  * `access-open` names the default access model, and there is one default.
  */
 export const FEATURES: readonly string[] = [
+  NS.COMMANDS,
   NS.DISCO_INFO,
   NS.DISCO_ITEMS,
   NS.DATA_FORMS,
@@ -45,7 +47,7 @@ export const FEATURES: readonly string[] = [
  * Answers service discovery (XEP-0030): the component, its services, and what each service is (XEP-0060 §5.4, metadata
  * form). Returns the undo.
  */
-export function registerDisco(connection: Connection, broker: Broker): () => void {
+export function registerDisco(connection: Connection, broker: Broker, commands: Commands): () => void {
   const guarded =
     (act: (from: string, node: string | undefined, query: Element) => Element) =>
     (request: { from: string; child: Element }) => {
@@ -67,13 +69,17 @@ export function registerDisco(connection: Connection, broker: Broker): () => voi
       "get",
       NS.DISCO_INFO,
       "query",
-      guarded((from, node) => info(broker, from, node)),
+      guarded((from, node) => info(broker, commands, from, node)),
     ),
     connection.onIq(
       "get",
       NS.DISCO_ITEMS,
       "query",
-      guarded((from, node, query) => items(broker, connection.jid, bareJid(from), node, query)),
+      guarded((from, node, query) =>
+        node === NS.COMMANDS
+          ? commandItems(commands, connection.jid, bareJid(from))
+          : items(broker, connection.jid, bareJid(from), node, query),
+      ),
     ),
   ];
   return () => {
@@ -81,9 +87,16 @@ export function registerDisco(connection: Connection, broker: Broker): () => voi
   };
 }
 
-function info(broker: Broker, from: string, node: string | undefined): Element {
+function info(broker: Broker, commands: Commands, from: string, node: string | undefined): Element {
   if (node === undefined) return componentInfo();
   if (node === NS.COMMANDS) return formatInfo(node, { category: "automation", type: "command-list" });
+  // XEP-0050 §2.3.
+  const command = commands.listFor(bareJid(from)).find((each) => each.node === node);
+  if (command !== undefined)
+    return formatInfo(node, { category: "automation", type: "command-node", name: command.name }, [
+      NS.COMMANDS,
+      NS.DATA_FORMS,
+    ]);
   const service = broker.catalog.services.get(node);
   if (service?.record.mayFind(bareJid(from)) === true) return serviceInfo(service);
   requireOwner(broker, node, bareJid(from));
@@ -101,12 +114,16 @@ function requireOwner(broker: Broker, owner: string, asker: string): void {
   throw new StanzaError("item-not-found", "cancel", `nobody offers \`${owner.slice(0, 200)}\``);
 }
 
-function formatInfo(node: string, identity: Readonly<Record<string, string>>): Element {
+function formatInfo(
+  node: string,
+  identity: Readonly<Record<string, string>>,
+  features: readonly string[] = [NS.DISCO_INFO, NS.DISCO_ITEMS],
+): Element {
   return xml(
     "query",
     { xmlns: NS.DISCO_INFO, node },
     xml("identity", identity),
-    ...[NS.DISCO_INFO, NS.DISCO_ITEMS].map((name) => xml("feature", { var: name })),
+    ...features.map((name) => xml("feature", { var: name })),
   );
 }
 
@@ -144,9 +161,14 @@ function serviceInfo(service: Service): Element {
   );
 }
 
+/** Returns the commands that the asker may run (XEP-0050 §2.2). */
+function commandItems(commands: Commands, domain: string, asker: string): Element {
+  const items = commands.listFor(asker).map((command) => xml("item", { jid: domain, ...command }));
+  return appendAll(xml("query", { xmlns: NS.DISCO_ITEMS, node: NS.COMMANDS }), items);
+}
+
 /**
- * Returns the items of `node`. For an owner, they are the owner's services. A service and the list of commands have no
- * items. Undefined: all services. A long list comes page by page (XEP-0059).
+ * Returns the items of `node`. For an owner, they are the owner's services. A service has no items. Undefined: all services. A long list comes page by page (XEP-0059).
  */
 function items(
   broker: Broker,
@@ -155,8 +177,7 @@ function items(
   node: string | undefined,
   query: Element,
 ): Element {
-  const isLeaf =
-    node === NS.COMMANDS || (node !== undefined && broker.catalog.services.get(node)?.record.mayFind(asker));
+  const isLeaf = node !== undefined && broker.catalog.services.get(node)?.record.mayFind(asker);
   // XEP-0060 §5.5: the component keeps no items of a node.
   if (isLeaf === true) return xml("query", { xmlns: NS.DISCO_ITEMS, node });
   if (node !== undefined) requireOwner(broker, node, asker);

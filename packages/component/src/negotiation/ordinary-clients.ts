@@ -13,12 +13,11 @@ import type { Broker } from "../broker/broker.js";
 import type { ComponentStats } from "../base/stats.js";
 import { VERSION } from "../base/version.js";
 import { answerPresence, errorAnswer } from "./unknown-addresses.js";
-import { toStanzaError, unsupported } from "../forms/errors.js";
+import { toStanzaError } from "../forms/errors.js";
 import { HelpAnswers } from "./help-answers.js";
 
 /** Longest thread that an answer repeats, in UTF-16 code units. A longer one names no conversation. */
 const MAX_THREAD_CHARS = 1_024;
-const GET_PENDING = `${NS.PUBSUB}#get-pending`;
 const DESCRIPTION = "Stanzapack carries compact real-time data streams between programs.";
 const HELP =
   `${DESCRIPTION} This address does not chat: browse it with service discovery, or run \`stanzapack services\` ` +
@@ -35,7 +34,7 @@ const NO_CHAT: readonly (readonly [name: string, ns: string])[] = [
 ];
 
 /**
- * Answers what people's clients send to any address: version, card, uptime, time, commands, presence, chat messages.
+ * Answers what people's clients send to any address: version, card, uptime, time, presence, chat messages.
  * Returns the undo.
  */
 export function registerOrdinaryClients(
@@ -87,12 +86,6 @@ export function registerOrdinaryClients(
     on("get", NS.TIME, "time", () =>
       xml("time", NS.TIME, xml("tzo", {}, "Z"), xml("utc", {}, new Date(wallNow()).toISOString())),
     ),
-    on("set", NS.COMMANDS, "command", ({ child }) => {
-      // XEP-0060 §8.7.3.2, and XEP-0050 §4.4 for any other command.
-      if (child.attrs["node"] === GET_PENDING)
-        throw unsupported("get-pending", "publishers are asked by message");
-      throw new StanzaError("item-not-found", "cancel", "there are no ad-hoc commands here");
-    }),
     connection.onOtherIq(
       guarded(({ child }) => {
         const what = `${child.getName()} of ${child.getNS() ?? ""}`.slice(0, 200);

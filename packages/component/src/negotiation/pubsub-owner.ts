@@ -75,7 +75,7 @@ export class OwnerRequests {
         "modify",
         `whether \`${service.node}\` is opaque cannot change: withdraw it first`,
       );
-    this.broker.offers.configure(service, config, monotonicNow());
+    void this.broker.offers.configure(service, config, monotonicNow());
   }
 
   /**
@@ -105,7 +105,7 @@ export class OwnerRequests {
   private changeAffiliations(service: Service, affiliations: Element): undefined {
     const { members, revoked, fault } = readAffiliations(service, affiliations, this.limits.maxMembers);
     for (const member of revoked) service.record.approved.delete(member);
-    this.broker.offers.configure(service, { ...service.config, members }, monotonicNow());
+    void this.broker.offers.configure(service, { ...service.config, members }, monotonicNow());
     if (fault !== undefined) throw fault;
   }
 

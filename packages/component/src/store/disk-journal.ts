@@ -8,7 +8,8 @@ import type { Droppable, JournalAccount, JournalMemory } from "./journal-memory.
 import { entryKey } from "./keys.js";
 import { OldRows } from "./old-rows.js";
 import type { Extent } from "./records.js";
-import type { NewRows, OffsetRange, Retention, StoredJournal } from "./store.js";
+import type { Retention } from "./retention.js";
+import type { NewRows, OffsetRange, StoredJournal } from "./store.js";
 
 /** From this many unneeded rows on, the journal shortens the array of the tail. */
 const COMPACT_AT = 1_024;
@@ -105,12 +106,17 @@ export class DiskJournal implements StoredJournal, Droppable {
     this.account.settle();
   }
 
-  /** Drops at most `most` updates that are too old. `now`: in ms since 1970. */
-  dropAged(now: number, most: number): void {
-    const before = now - this.parts.retention().maxAgeMs;
+  /**
+   * Drops at most `most` updates that are too old, or that are too many since a bound was lowered. `now`: in ms since
+   * 1970.
+   */
+  trim(now: number, most: number): void {
+    const { maxAgeMs, maxRows, maxBytes } = this.parts.retention();
+    const before = now - maxAgeMs;
     for (let i = 0; i < most && this.extent.rows > 1; i++) {
+      const isFull = this.extent.rows > maxRows || this.extent.bytes > maxBytes;
       const oldest = this.oldest();
-      if (oldest === undefined || oldest.cameAt >= before) return;
+      if (oldest === undefined || (!isFull && oldest.cameAt >= before)) return;
       this.dropOldest();
     }
   }

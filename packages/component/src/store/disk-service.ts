@@ -9,9 +9,9 @@ import { storeFailed } from "./failure.js";
 import { epochKey, numberKey } from "./keys.js";
 import { assertNext, assertSameMedium } from "./memory-service.js";
 import { decodeValue, encodeRecord, encodeValue, ownerOf, type Head, type Position } from "./records.js";
+import { tighter, type Retention } from "./retention.js";
 import type {
   OffsetRange,
-  Retention,
   StoredChange,
   StoredEntry,
   StoredJournal,
@@ -54,7 +54,7 @@ export class DiskService implements StoredService, Writer {
   private readonly stored: DiskJournal;
   private readonly map: DiskMap;
   private marks: Position["map"];
-  private ownRetention: Retention | undefined;
+  private bounds: Retention;
   private offset: number;
   private incarnations: Position["incarnations"];
   /** Offsets up to this one are reserved on the disk. */
@@ -78,6 +78,7 @@ export class DiskService implements StoredService, Writer {
     const { offset, reserved, incarnations, extent, map } = position;
     this.gap = reserved > offset ? { from: offset + 1, to: reserved } : undefined;
     this.marks = withDoubt(map, this.gap);
+    this.bounds = parts.retention;
     this.offset = reserved;
     this.reserved = reserved;
     this.incarnations = incarnations;
@@ -85,7 +86,7 @@ export class DiskService implements StoredService, Writer {
     this.stored = new DiskJournal(
       {
         ...{ engine, number, shares, onLost, owner: ownerOf(head.node) },
-        retention: () => this.ownRetention ?? parts.retention,
+        retention: () => this.bounds,
         onDropped: () => parts.committer.later(this),
       },
       extent,
@@ -130,12 +131,12 @@ export class DiskService implements StoredService, Writer {
     return this.value === null ? undefined : { row: this.value.row, at: this.value.at };
   }
 
-  /** Opens the service. `retention`: bounds of its own. Throws `store-failed` if the service is open already. */
+  /** Opens the service. `retention`: further bounds of its own. Throws `store-failed` if the service is open already. */
   begin(retention: Retention | undefined): this {
     if (this.isOpen)
       throw storeFailed(`\`${this.node}\` is open already`, "Close it first. Report this fault.");
     this.isOpen = true;
-    this.ownRetention = retention;
+    this.bounds = retention === undefined ? this.parts.retention : tighter(retention, this.parts.retention);
     return this;
   }
 
@@ -308,8 +309,8 @@ export class DiskService implements StoredService, Writer {
     return {
       writes: [
         ...removed.map((key) => ({ key, value: undefined })),
-        { key: epochKey(node), value: encodeRecord({ node, epoch, at: now() }) },
-        { key: numberKey("removal", number), value: encodeRecord({ node, epoch, at: now() }) },
+        { key: epochKey(node), value: encodeRecord({ epoch, at: now() }) },
+        { key: numberKey("removal", number), value: encodeRecord({ epoch, at: now() }) },
       ],
       done: () => {
         this.forget();
@@ -336,8 +337,9 @@ export class DiskService implements StoredService, Writer {
     this.parts.committer.later(this);
   }
 
-  dropAged(now: number, most: number): void {
-    this.stored.dropAged(now, most);
+  /** Drops at most `most` updates beyond the bounds. `now`: in ms since 1970. */
+  trim(now: number, most: number): void {
+    this.stored.trim(now, most);
   }
 
   /** Called when the store closes. Gives back the reserved offsets that no update has. */

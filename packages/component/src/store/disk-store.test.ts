@@ -192,6 +192,19 @@ describe("a service with durability `interval`", () => {
     expect(again.gap?.from).toBe(21);
   });
 
+  it("holds the bounds of the store and those of the service", async () => {
+    const retention = { maxRows: 50, maxBytes: 1e9, maxAgeMs: Infinity };
+    const { engine, store } = await setUp({ intervalMs: 1, retention });
+    engine.held = false;
+    const bounds = { maxRows: 100, maxBytes: 1e9, maxAgeMs: Infinity };
+    const log = await store.create(newRecord(NODE, { durability }), { retention: bounds });
+    await log.write({ append: rowsOf(1, 80) });
+    expect(log.journal.first).toBe(31);
+    bounds.maxRows = 10;
+    await log.write({ append: rowsOf(81) });
+    expect(log.journal.first).toBe(72);
+  });
+
   it("removes what retention drops, also rows on their way to the disk", async () => {
     const retention = { maxRows: 50, maxBytes: 1e9, maxAgeMs: Infinity };
     const { engine, store, reopen } = await setUp({ intervalMs: 1, retention });
@@ -260,7 +273,9 @@ it("removes the journal of a deleted service, even if the process ends meanwhile
 });
 
 it("leaves for the next start what it has not removed when it closes", async () => {
-  const { engine, store, reopen } = await setUp();
+  // So long that nothing is removed before the store closes, also on a busy machine.
+  let intervalMs = 60_000;
+  const { engine, store, reopen } = await setUp(() => ({ intervalMs }));
   engine.held = false;
   for (let i = 0; i < 10; i++) {
     const log = await store.create(newRecord(`${NODE}${i}`));
@@ -269,9 +284,10 @@ it("leaves for the next start what it has not removed when it closes", async () 
   }
   await store.close();
   const { commits } = engine;
-  // Longer than the interval of the store. Nothing may touch the engine after its end.
+  // Nothing may touch the engine after its end.
   await new Promise((resolve) => setTimeout(resolve, 60));
   expect(engine.commits).toBe(commits);
+  intervalMs = 20;
   const after = reopen();
   after.engine.held = false;
   const rest = () => [...after.engine.range(Uint8Array.of(5), Uint8Array.of(6))].length;

@@ -10,10 +10,10 @@ import type { JournalMemory } from "./journal-memory.js";
 import { epochKey, metaKey, numberIn, numberKey, tableRange } from "./keys.js";
 import { MemoryStore } from "./memory-store.js";
 import { decodeRecord, EMPTY, encodeRecord, type Head, type PastEpoch, type Position } from "./records.js";
+import type { Retention } from "./retention.js";
 import type {
   OpenOptions,
   OffsetRange,
-  Retention,
   Store,
   StoredRecord,
   StoredService,
@@ -190,7 +190,7 @@ export class DiskStore implements Store {
         break;
       }
       const service = next.value;
-      service.dropAged(now, AGED_ROWS);
+      service.trim(now, AGED_ROWS);
       // If the disk does not take the deletion, the next round tries again.
       if (!service.isOpen && service.seenAt < now - serviceMs)
         void Promise.resolve(service.delete()).catch(() => undefined);
@@ -232,10 +232,15 @@ export async function checkVersion(engine: Engine, location: string): Promise<vo
     await engine.commit([{ key: metaKey("version"), value: encodeRecord({ version: STORE_VERSION }) }]);
     return;
   }
-  const version = item.value && decodeRecord<{ version: number }>(item.value).version;
-  if (version !== STORE_VERSION)
-    throw storeFailed(
-      `the store ${location} is of version ${version ?? "unknown"}, and this program reads version ${STORE_VERSION}`,
-      "Run the version of Stanzapack that wrote the store, or name another directory.",
-    );
+  assertVersion(item.value && decodeRecord<{ version: number }>(item.value).version, location);
+}
+
+/** Throws `store-failed` for a store of another version. There is one version so far, so nothing is migrated. */
+export function assertVersion(version: number | undefined, location: string): void {
+  if (version === STORE_VERSION) return;
+  const writer = version === undefined || version > STORE_VERSION ? "a later" : "an earlier";
+  throw storeFailed(
+    `the store ${location} is of version ${version ?? "unknown"}, and this program reads version ${STORE_VERSION}`,
+    `Run the version of Stanzapack that wrote the store, probably ${writer} one, or name another directory in \`store.path\`. The store was not changed.`,
+  );
 }

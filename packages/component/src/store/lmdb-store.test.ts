@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtemp, open as openFile, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
+import {
+  mkdtemp,
+  open as openFile,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StanzapackError } from "@stanzapack/wire";
@@ -57,6 +66,15 @@ async function filled(location: string, count: number): Promise<string> {
   return join(location, "data.mdb");
 }
 
+/** Flips a bit in the text of a record. */
+async function breakRecord(file: string): Promise<void> {
+  const bytes = await readFile(file);
+  const at = bytes.indexOf('"carol@x/log"');
+  expect(at).toBeGreaterThan(0);
+  for (let i = at; i > 0; i = bytes.indexOf('"carol@x/log"', i + 1)) bytes[i + 1] = 0x43;
+  await writeFile(file, bytes);
+}
+
 async function numbersOf(store: Store, node: string): Promise<number[]> {
   const service = await store.open(node);
   return service === undefined ? [] : (await textsOf(service.journal)).map((text) => parseInt(text));
@@ -94,15 +112,34 @@ describe("a store in a directory", () => {
     await engine.commit([{ key: metaKey("version"), value: encodeRecord({ version: 99 }) }]);
     await engine.close();
     await expect(open(location)).rejects.toThrow(
-      /is of version 99, and this program reads version 1\. Run the version/,
+      /is of version 99, and this program reads version 1\. Run the version of Stanzapack that wrote the store, probably a later one/,
     );
     await expect(open(location)).rejects.toMatchObject({ code: "store-failed" });
+  });
+
+  it.each([
+    ["has records that nobody here knows", false],
+    ["cannot be opened", true],
+  ])("of another version is not repaired where it %s", async (_, isCut) => {
+    const location = await newLocation();
+    const file = await filled(location, 100);
+    const engine = new LmdbEngine(file);
+    await engine.commit([{ key: metaKey("version"), value: encodeRecord({ version: 2 }) }]);
+    await engine.close();
+    // Another version may seal its records in another way.
+    if (!isCut) await breakRecord(file);
+    else await truncate(file, Math.floor((await stat(file)).size * 0.6));
+    const before = await readFile(file);
+    await rm(join(location, "clean"));
+    await expect(open(location)).rejects.toThrow(/is of version 2, .*a later one.* was not changed/);
+    expect(before.equals(await readFile(file))).toBe(true);
+    expect((await readdir(location)).filter((name) => /damaged|new/.test(name))).toEqual([]);
   });
 
   it("refuses a directory that it cannot write", async () => {
     const location = await newLocation();
     await writeFile(join(location, "file"), "");
-    await expect(open(join(location, "file"))).rejects.toThrow("Name a directory");
+    await expect(open(join(location, "file"))).rejects.toThrow("`store: { kind: memory }`");
   });
 });
 

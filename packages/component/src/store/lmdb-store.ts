@@ -1,14 +1,23 @@
 import { existsSync, rmSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { wallNow } from "@stanzapack/xmpp";
-import { checkVersion, DiskStore, type DiskStoreOptions, type StoreDamage } from "./disk-store.js";
+import {
+  assertVersion,
+  checkVersion,
+  DiskStore,
+  STORE_VERSION,
+  type DiskStoreOptions,
+  type StoreDamage,
+} from "./disk-store.js";
 import { storeFailed } from "./failure.js";
 import { LmdbEngine } from "./lmdb-engine.js";
+import { metaKey } from "./keys.js";
 import { holdLocation } from "./location.js";
+import { decodeRecord } from "./records.js";
 import { repair } from "./repair.js";
 import { salvage } from "./salvage.js";
 import type { Store, StoreExpiry } from "./store.js";
-import { findDamage } from "./verify.js";
+import { checkStore } from "./verify.js";
 
 const DAY_MS = 86_400_000;
 export const DEFAULT_EXPIRY: StoreExpiry = {
@@ -35,11 +44,15 @@ export async function openLmdbStore(location: string, options: DiskStoreOptions)
     if (!existsSync(file) && existsSync(fresh)) renameSync(fresh, file);
     const clean = join(location, "clean");
     const mode = existsSync(clean) ? "quick" : "full";
-    const damage = existsSync(file) ? await findDamage(file, mode, CHECK_MS) : undefined;
-    if (damage !== undefined) await repairFile(file, fresh, damage, options.onDamage);
-    rmSync(clean, { force: true });
+    if (existsSync(file)) {
+      const { version, damage } = await checkStore(file, mode, CHECK_MS, STORE_VERSION);
+      // Before a repair, which would take the unknown records of another version for damage.
+      if (version !== undefined) assertVersion(version, location);
+      if (damage !== undefined) await repairFile(file, fresh, damage, options.onDamage);
+    }
     engine = openEngine(file);
     await checkVersion(engine, location);
+    rmSync(clean, { force: true });
     return new LmdbStore(engine, options, (isWhole) => {
       if (isWhole) writeFileSync(clean, "");
       letGo();
@@ -98,6 +111,9 @@ async function repairFile(
         `the store ${file} is damaged, and nothing in it can be read: ${damage}`,
         "Restore the file from a copy, or move it away to begin with an empty store.",
       );
+    const version = Buffer.from(metaKey("version")).toString("latin1");
+    if (found.keys.includes(version))
+      assertVersion(decodeRecord<{ version: number }>(found.valueOf(version)).version, dirname(file));
     const engine = openEngine(fresh);
     const { services, lost, strays } = await repair(found, engine).finally(() => engine.close());
     const kept = `${file}.damaged-${new Date(wallNow()).toISOString().replaceAll(":", "-")}`;

@@ -14,12 +14,14 @@ export function holdLocation(location: string): () => void {
   const file = join(location, "lock");
   let fd: number;
   try {
-    mkdirSync(location, { recursive: true });
+    // What users publish is nobody else's on this machine.
+    mkdirSync(location, { recursive: true, mode: 0o700 });
     fd = openSync(file, "a");
   } catch (error) {
     throw storeFailed(
       `the store ${location} cannot be opened: ${(error as Error).message}`,
-      "Name a directory that the component may write.",
+      "Let the component write there, or name another directory in `store.path`. With `store: { kind: memory }` it " +
+        "keeps everything in memory.",
       error,
     );
   }
@@ -30,7 +32,7 @@ export function holdLocation(location: string): () => void {
     closeSync(fd);
     throw storeFailed(
       `the store ${location} cannot be locked: ${(error as Error).message}`,
-      "Name a directory on a file system with locks.",
+      "Name a directory on a file system with locks in `store.path`.",
       error,
     );
   }
@@ -38,7 +40,7 @@ export function holdLocation(location: string): () => void {
     closeSync(fd);
     throw storeFailed(
       `another process has the store ${location}`,
-      "Stop the other component, or give each component a directory of its own.",
+      "Stop the other component, or give each component a directory of its own in `store.path`.",
     );
   }
   return () => closeSync(fd);

@@ -9,12 +9,12 @@ const ENTRY_BYTES = 401;
 function shared(limits: Partial<JournalMemoryLimits> = {}) {
   const memory = new JournalMemory({ ...LIMITS, ...limits }, (domain) => domain === "x");
   const open = (owner: string, maxRows = 1e6): MemoryJournal =>
-    new MemoryJournal({ maxRows, maxBytes: 1e8 }, memory, owner);
+    new MemoryJournal(() => ({ maxRows, maxBytes: 1e8, maxAgeMs: Infinity }), memory, owner);
   return { memory, open };
 }
 
-function setUp(maxRows = 100, maxBytes = 1e6): MemoryJournal {
-  return new MemoryJournal({ maxRows, maxBytes }, shared().memory, "alice@x");
+function setUp(maxRows = 100, maxBytes = 1e6, maxAgeMs = Infinity): MemoryJournal {
+  return new MemoryJournal(() => ({ maxRows, maxBytes, maxAgeMs }), shared().memory, "alice@x");
 }
 
 /** Adds rows whose only byte is their offset. One row arrives each second. */
@@ -50,6 +50,28 @@ describe("a journal in memory", () => {
     const small = setUp(100, 3 * ENTRY_BYTES);
     fill(small, 1, 20);
     expect(small.first).toBe(18);
+  });
+
+  it("drops what is older than its bound, but never the newest", () => {
+    const journal = setUp(100, 1e6, 5_000);
+    fill(journal, 1, 10);
+    journal.trim(10_000);
+    expect(journal.first).toBe(5);
+    journal.trim(60_000);
+    expect(journal.first).toBe(10);
+    expect(journal.since(0)).toEqual({ offset: 10, whole: false });
+  });
+
+  it("drops what is too much since a bound was lowered", () => {
+    const bounds = { maxRows: 100, maxBytes: 1e6, maxAgeMs: Infinity };
+    const journal = new MemoryJournal(() => bounds, shared().memory, "alice@x");
+    fill(journal, 1, 20);
+    bounds.maxRows = 5;
+    journal.trim(20_000);
+    expect(journal.first).toBe(16);
+    bounds.maxBytes = 2 * ENTRY_BYTES;
+    journal.trim(20_000);
+    expect(journal.first).toBe(19);
   });
 
   it("keeps holes and what was left out apart", () => {

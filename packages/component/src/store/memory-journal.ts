@@ -1,6 +1,7 @@
 import type { BatchSlice } from "@stanzapack/wire";
 import type { Journal, TimedStart } from "./journal.js";
 import type { Droppable, JournalAccount, JournalMemory } from "./journal-memory.js";
+import type { Retention } from "./retention.js";
 
 /**
  * Memory that an entry takes beside its row, in bytes, as measured: its object, the row's object, and the allocator's
@@ -9,11 +10,6 @@ import type { Droppable, JournalAccount, JournalMemory } from "./journal-memory.
 const ENTRY_BYTES = 400;
 /** From this many dropped entries on, the journal shortens the array. */
 const COMPACT_AT = 1_024;
-
-export interface JournalBounds {
-  readonly maxRows: number;
-  readonly maxBytes: number;
-}
 
 interface Entry {
   /** Less than `offset` if the publisher left out the positions between. */
@@ -44,7 +40,7 @@ export class MemoryJournal implements Journal, Droppable {
   private readonly account: JournalAccount;
 
   constructor(
-    private readonly bounds: JournalBounds,
+    private readonly retention: () => Retention,
     memory: JournalMemory,
     /** Bare JID whose bound the journal counts for. */
     owner: string,
@@ -84,9 +80,7 @@ export class MemoryJournal implements Journal, Droppable {
     }
     this.count(bytes);
     this.newestOffset = to;
-    const { bounds } = this;
-    while (this.length > 1 && (this.length > bounds.maxRows || this.held > bounds.maxBytes))
-      this.dropOldest();
+    this.fit(this.retention());
     this.account.settle();
   }
 
@@ -112,9 +106,16 @@ export class MemoryJournal implements Journal, Droppable {
     this.head = 0;
   }
 
-  /** Drops the updates that arrived before `time`, in ms since 1970. Keeps the newest update in any case. */
-  dropBefore(time: number): void {
-    while (this.length > 1 && (this.entries[this.head] as Entry).cameAt < time) this.dropOldest();
+  private fit({ maxRows, maxBytes }: Retention): void {
+    while (this.length > 1 && (this.length > maxRows || this.held > maxBytes)) this.dropOldest();
+  }
+
+  /** Drops updates beyond the bounds. Keeps the newest update in any case. `now`: in ms since 1970. */
+  trim(now: number): void {
+    const retention = this.retention();
+    this.fit(retention);
+    const before = now - retention.maxAgeMs;
+    while (this.length > 1 && (this.entries[this.head] as Entry).cameAt < before) this.dropOldest();
   }
 
   read(offset: number, maxRows: number, maxBytes: number): BatchSlice | undefined {

@@ -5,19 +5,13 @@ import { storeFailed } from "./failure.js";
 import type { JournalMemory } from "./journal-memory.js";
 import { MemoryJournal } from "./memory-journal.js";
 import { ownerOf } from "./records.js";
-import type {
-  Retention,
-  StoredChange,
-  StoredEntry,
-  StoredJournal,
-  StoredRecord,
-  StoredService,
-} from "./store.js";
+import { tighter, type Retention } from "./retention.js";
+import type { StoredChange, StoredEntry, StoredJournal, StoredRecord, StoredService } from "./store.js";
 
 export interface MemoryParts {
   /** Bounds the journals of each owner, and of all. */
   readonly shares: JournalMemory;
-  /** Bounds of the journals of services that are opened without bounds of their own. */
+  /** Bounds of all journals. A service may have further bounds of its own. */
   readonly retention: Retention;
   readonly onDeleted: (service: MemoryService) => void;
 }
@@ -27,7 +21,7 @@ export class MemoryService implements StoredService {
   isOpen = false;
   readonly gap = undefined;
   private readonly stored: MemoryJournal;
-  private own: Retention | undefined;
+  private bounds: Retention;
   private isDeleted = false;
   private readonly mapEntries = new Map<string, StoredEntry>();
 
@@ -35,31 +29,19 @@ export class MemoryService implements StoredService {
     public record: StoredRecord,
     private readonly parts: MemoryParts,
   ) {
-    const bounds = (): Retention => this.own ?? parts.retention;
-    this.stored = new MemoryJournal(
-      {
-        get maxRows() {
-          return bounds().maxRows;
-        },
-        get maxBytes() {
-          return bounds().maxBytes;
-        },
-      },
-      parts.shares,
-      ownerOf(record.node),
-      record.offset,
-    );
+    this.bounds = parts.retention;
+    this.stored = new MemoryJournal(() => this.bounds, parts.shares, ownerOf(record.node), record.offset);
   }
 
   get journal(): StoredJournal {
     return this.stored;
   }
 
-  /** Opens the service. `retention`: bounds of its own. Throws `store-failed` if the service is open already. */
+  /** Opens the service. `retention`: further bounds of its own. Throws `store-failed` if the service is open already. */
   begin(retention: Retention | undefined): this {
     if (this.isOpen) throw storeFailed(`\`${this.record.node}\` is open already`, "Close it first.");
     this.isOpen = true;
-    this.own = retention;
+    this.bounds = retention === undefined ? this.parts.retention : tighter(retention, this.parts.retention);
     return this;
   }
 
@@ -107,8 +89,9 @@ export class MemoryService implements StoredService {
     this.isOpen = false;
   }
 
-  dropAged(now: number): void {
-    this.stored.dropBefore(now - (this.own ?? this.parts.retention).maxAgeMs);
+  /** Drops updates beyond the bounds. `now`: in ms since 1970. */
+  trim(now: number): void {
+    this.stored.trim(now);
   }
 }
 

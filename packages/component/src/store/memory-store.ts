@@ -94,7 +94,7 @@ export class MemoryStore implements Store {
     this.cursors.expire(now - cursorMs);
     for (const [node, { at }] of this.past) if (at < now - epochMs) this.past.delete(node);
     for (const service of this.byNode.values()) {
-      service.dropAged(now);
+      service.trim(now);
       if (!service.isOpen && service.record.seenAt < now - serviceMs) service.delete();
     }
   }

@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
-import type { ComponentConfig, ComponentLimits } from "../config/config.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { ResolvedStore } from "../config/store-config.js";
+import { storeFailed } from "./failure.js";
 import { JournalMemory } from "./journal-memory.js";
-import { DEFAULT_EXPIRY, openLmdbStore } from "./lmdb-store.js";
 import type { Store } from "./store.js";
 
 /**
@@ -9,12 +10,13 @@ import type { Store } from "./store.js";
  * component keeps everything in memory. Rejects with `store-failed`.
  */
 export async function openStore(
-  store: ComponentConfig["store"],
+  store: ResolvedStore,
   limits: ComponentLimits,
   isOurs: (domain: string) => boolean,
   log: Logger,
 ): Promise<Store | undefined> {
   if (store.kind === "memory") return undefined;
+  const { DEFAULT_EXPIRY, openLmdbStore } = await loadLmdb();
   const { path, intervalMs, maxBytes, maxBytesPerJid, maxAgeSeconds } = store;
   const { remotePercent, domainShare } = limits;
   return openLmdbStore(path, {
@@ -38,4 +40,17 @@ export async function openStore(
     onDamage: ({ node, lost, text }) => log.error({ node, ...lost }, text),
     onProblem: (error) => log.error({ err: error, path }, "the store cannot write: the disk may be full"),
   });
+}
+
+/** Loads the native libraries of the store. A component that keeps everything in memory needs none of them. */
+async function loadLmdb() {
+  try {
+    return await import("./lmdb-store.js");
+  } catch (error) {
+    throw storeFailed(
+      `the libraries of the store cannot be loaded: ${(error as Error).message}`,
+      "They need glibc on Linux. Set `store: { kind: memory }` to keep everything in memory.",
+      error,
+    );
+  }
 }

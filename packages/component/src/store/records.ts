@@ -39,9 +39,8 @@ export interface Position {
   readonly map?: MapMarks | undefined;
 }
 
-/** The epoch of a service that was deleted. */
+/** The epoch of a service that was deleted. Its key is a hash: the store does not keep the name of who was removed. */
 export interface PastEpoch {
-  readonly node: string;
   readonly epoch: number;
   /** When the service was deleted, in ms since 1970. */
   readonly at: number;

@@ -1,7 +1,7 @@
 import type { Later } from "../base/later.js";
 import type { Durability } from "../options/service-config.js";
 import type { ReadableJournal } from "./journal.js";
-import type { JournalBounds } from "./memory-journal.js";
+import type { Retention } from "./retention.js";
 
 /** The last sequences of one incarnation of a publisher's outbox. */
 export interface StoredProgress {
@@ -116,12 +116,6 @@ export interface StoredJournal extends ReadableJournal {
   readonly bytes: number;
 }
 
-/** Bounds of one journal. The journal reads them at each append, so an object with getters can change them. */
-export interface Retention extends JournalBounds {
-  /** The journal drops updates that arrived longer ago than this, in ms. The newest always stays. */
-  readonly maxAgeMs: number;
-}
-
 /** A service in a store. One part of the component has it open at a time. */
 export interface StoredService {
   /** The record as readers may see it. With `sync`, all of the record is on the disk. */
@@ -193,7 +187,7 @@ export interface StoreUsage {
 }
 
 export interface OpenOptions {
-  /** Bounds of the journal. Default: those of the store. */
+  /** Bounds of the journal. Those of the store hold too. Default: none. */
   readonly retention?: Retention;
 }
 

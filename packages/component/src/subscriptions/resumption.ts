@@ -187,6 +187,18 @@ export class Resumption {
     }
   }
 
+  /** Returns the nodes of all subscriptions that a bare JID could restore. */
+  *keptOf(bareJid: string): Iterable<string> {
+    for (const token of this.tokensOf.get(bareJid) ?? [])
+      for (const { node } of this.kept.get(token)?.subscriptions.values() ?? []) yield node;
+  }
+
+  /** Forgets all links of a bare JID that have ended. */
+  erase(bareJid: string): void {
+    for (const [link, { kept }] of this.claimed) if (kept.bareJid === bareJid) this.release(link);
+    for (const token of [...(this.tokensOf.get(bareJid) ?? [])]) this.drop(token);
+  }
+
   private isTooOld({ endedAt }: Kept): boolean {
     return this.now() - endedAt > this.limits.resumeSeconds * 1_000;
   }

@@ -1,5 +1,5 @@
 import { StanzapackError, type Selection, type Since } from "@stanzapack/wire";
-import { monotonicNow } from "@stanzapack/xmpp";
+import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import { type Later, whenKnown } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
 import type { Calls } from "../calls/calls.js";
@@ -193,6 +193,7 @@ export class Subscriptions {
     service.kind.begin(subscription, { since: cursor ?? since, standing, isLive, now });
     if (place !== undefined && subscription.begun !== undefined)
       subscription.cursor = cursors.hold(subscription, place, subscription.begun);
+    service.record.approved.use(link.bareJid, wallNow());
     demand.update(service);
     return subscription;
   }

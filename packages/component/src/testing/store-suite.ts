@@ -98,6 +98,18 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       expect(await textsOf(log.journal)).toEqual(["202"]);
     });
 
+    it("drops what is too much since a bound of the service was lowered", async () => {
+      const bounds = { maxRows: 1e9, maxBytes: 1e9, maxAgeMs: Infinity };
+      const { store, log } = await setUp({ retention: bounds });
+      for (let offset = 1; offset <= 20; offset++) await log.write({ append: rowsOf(offset) });
+      bounds.maxRows = 5;
+      store.sweep(20_000);
+      expect(log.journal.first).toBe(16);
+      bounds.maxBytes = 1;
+      store.sweep(20_000);
+      expect(log.journal.first).toBe(20);
+    });
+
     it("drops updates by their age, but not the newest", async () => {
       const bounds = { maxRows: 1e9, maxBytes: 1e9, maxAgeMs: 5_000 };
       const { store, log } = await setUp({ retention: bounds });

@@ -7,6 +7,7 @@ process.once("message", (options: FuzzedComponentOptions) => {
   const { domain, secret, host, port, limits } = options;
   const config = configSchema.parse({
     component: { domain, secret, host, port },
+    store: { kind: "memory" },
     limits,
     log: { level: "warn" },
   });

@@ -26,8 +26,10 @@ const FIELDS = [
     "samples",
     "deadband",
   ].map((name) => `{urn:stanzapack:0}${name}`),
-  ...["compression", "opaque"].map((name) => `{urn:stanzapack:0}${name}`),
-  ...["access_model", "title", "digest", "digest_frequency"].map((name) => `pubsub#${name}`),
+  ...["compression", "opaque", "max_bytes"].map((name) => `{urn:stanzapack:0}${name}`),
+  ...["max_items", "item_expire", "access_model", "title", "digest", "digest_frequency"].map(
+    (name) => `pubsub#${name}`,
+  ),
   ...["FORM_TYPE", "__proto__", "toString", ""],
 ];
 /** Texts that replace a correct text. */
@@ -47,6 +49,7 @@ export const WORDS = [
     "true",
     "99999999999999999999",
     "first",
+    "max",
   ],
   ...["value", "log", "map", "open", "whitelist", "authorize", "link", "event", "body", "member", "none"],
   ...[

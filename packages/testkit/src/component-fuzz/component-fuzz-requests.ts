@@ -132,6 +132,24 @@ export class FuzzRequests {
         "get",
         xml("cursors", { xmlns: NS.STANZAPACK, node: this.random.pick([undefined, this.names.node()]) }),
       ),
+    // Only administrators may purge, and no fuzzer is one: whatever it sends, nothing is removed.
+    () =>
+      this.iq(
+        "set",
+        xml(
+          "command",
+          {
+            xmlns: NS.COMMANDS,
+            node: this.random.pick([`${NS.STANZAPACK}#purge`, this.names.word()]),
+            action: this.random.pick([undefined, "execute", "complete", "cancel", this.names.word()]),
+          },
+          formatForm("submit", `${NS.STANZAPACK}#purge`, {
+            accountjid: this.random.pick([this.place.bare, this.place.bystander.split("/")[0] ?? ""]),
+            dry_run: "0",
+            ...this.names.fields(),
+          }),
+        ),
+      ),
     () =>
       this.iq(
         "set",
