@@ -557,7 +557,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     }
   });
 
-  test("purge: removes what an account has, for administrators alone", async () => {
+  testOnce("purge: removes what an account has, for administrators alone", async () => {
     const victim = "user1@localhost";
     const offered = await offer("exec stanzapack offer mine --kind log --keep", "user1");
     const purge = async (user: string, options: string): Promise<Run> => {

@@ -20,15 +20,15 @@ export type { CallContext, CallFailure, CallHandler } from "./publish/call-handl
 export type { CallOptions } from "./options/call-options.js";
 export type { Demand, OfferedServiceEvents } from "./publish/service-events.js";
 export type { Sendable } from "./base/sendable.js";
-export {
-  Subscription,
-  type Away,
-  type RangeEvent,
-  type StatusEvent,
-  type SubscriptionEvents,
-  type SubscriptionStatus,
-  type Update,
-} from "./subscribe/subscription.js";
+export { Subscription } from "./subscribe/subscription.js";
+export type {
+  Away,
+  RangeEvent,
+  StatusEvent,
+  SubscriptionEvents,
+  SubscriptionStatus,
+  Update,
+} from "./subscribe/subscription-events.js";
 export type {
   ChangeOptions,
   KeyOptions,

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ClientState } from "./client-state.js";
 import { resolveConnectOptions, type InactivePolicy } from "../options/connect-options.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
-import type { StatusEvent } from "../subscribe/subscription.js";
+import type { StatusEvent } from "../subscribe/subscription-events.js";
 
 const INACTIVE = "<inactive xmlns='urn:xmpp:csi:0'/>";
 const ACTIVE = "<active xmlns='urn:xmpp:csi:0'/>";

@@ -1,5 +1,5 @@
 import { Position, type DataBatch, type PositionEvent, type Since, type Value } from "@stanzapack/wire";
-import type { RangeEvent } from "./subscription.js";
+import type { RangeEvent } from "./subscription-events.js";
 
 /**
  * Reason of a hole before the next update. `disconnected`: the link ended. `paused`: the client paused, and wanted no

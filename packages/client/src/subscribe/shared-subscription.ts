@@ -26,13 +26,8 @@ import { Reception, type RangeReport } from "./reception.js";
 import { ASKED, follow, type StandingEvent } from "./standing.js";
 import { StatusReport, statusOf } from "./status-report.js";
 import type { SubscriptionHost } from "./subscription-host.js";
-import {
-  Subscription,
-  type Away,
-  type Row,
-  type StatusEvent,
-  type SubscriptionStatus,
-} from "./subscription.js";
+import { Subscription, type Row } from "./subscription.js";
+import type { Away, StatusEvent, SubscriptionStatus } from "./subscription-events.js";
 import { Terms } from "./terms.js";
 
 /**

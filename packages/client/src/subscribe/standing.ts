@@ -1,5 +1,5 @@
 import { assertNever } from "@stanzapack/wire";
-import type { Away } from "./subscription.js";
+import type { Away } from "./subscription-events.js";
 
 /**
  * State of a subscription at the component. BIND has the alias, and the grant has the `subid`. They arrive in either

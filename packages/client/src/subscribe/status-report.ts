@@ -1,6 +1,6 @@
 import type { ServiceStatus } from "@stanzapack/wire";
 import type { Standing } from "./standing.js";
-import type { StatusEvent } from "./subscription.js";
+import type { StatusEvent } from "./subscription-events.js";
 
 /** A status and its origin. */
 export type Status = Omit<StatusEvent, "windowMs">;

@@ -1,6 +1,7 @@
 import { StanzapackError, type Value } from "@stanzapack/wire";
 import { checked } from "../options/option-checks.js";
-import type { RangeEvent, StatusEvent, Subscription, Update } from "./subscription.js";
+import type { Subscription } from "./subscription.js";
+import type { RangeEvent, StatusEvent, Update } from "./subscription-events.js";
 import type { ChangeOptions } from "../options/subscribe-options.js";
 import { listenedTo, UpdateEmitter } from "./update-emitter.js";
 

@@ -1,7 +1,8 @@
 import { grantSelection, StanzapackError, type Selection } from "@stanzapack/wire";
 import { describe, expect, it } from "vitest";
 import { SharedSubscription } from "./shared-subscription.js";
-import type { StatusEvent, Subscription } from "./subscription.js";
+import type { Subscription } from "./subscription.js";
+import type { StatusEvent } from "./subscription-events.js";
 
 function setUp() {
   const asked: (Selection & { windowMs: number })[] = [];

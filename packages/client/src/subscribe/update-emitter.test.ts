@@ -1,7 +1,8 @@
 import { WHOLE } from "@stanzapack/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { SharedSubscription } from "./shared-subscription.js";
-import type { Subscription, Update } from "./subscription.js";
+import type { Subscription } from "./subscription.js";
+import type { Update } from "./subscription-events.js";
 import { SubscriptionGroup } from "./subscription-group.js";
 
 function catchUncaught(): unknown[] {
