@@ -6,7 +6,7 @@ import { NS, xml } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import { COMMAND } from "./support/program.js";
 import { SERVERS, startStack } from "./support/stack.js";
-import { WHOLE } from "./support/whole.js";
+import { behind, WHOLE } from "./support/whole.js";
 
 // The short forms of `stanzapack bench bystanders` and `bench return`, each behind one server unless everything runs. The
 // README of packages/bench has the long forms.
@@ -72,7 +72,7 @@ describe.each(SERVERS)("those who misbehave, behind %s", (server) => {
   });
 });
 
-describe.concurrent.each(WHOLE ? SERVERS : (["ejabberd"] as const))(
+describe.concurrent.each(behind("ejabberd"))(
   "a component that loses its stream, behind %s",
   (server) => {
     it("has all back at the right positions, as many at once as it allows", async () => {

@@ -6,7 +6,7 @@ import { startSandbox } from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
 import { expect, it, onTestFinished } from "vitest";
 import { COMMAND, startProgram } from "./support/program.js";
-import { SERVERS } from "./support/stack.js";
+import { behind } from "./support/whole.js";
 
 interface LogLine {
   readonly level: number;
@@ -15,7 +15,7 @@ interface LogLine {
   readonly needsRestart?: string[];
 }
 
-it.each(SERVERS)("SIGHUP has `stanzapack serve` read its config file again, behind %s", async (server) => {
+it.each(behind("ejabberd"))("SIGHUP has `stanzapack serve` read its config file again, behind %s", async (server) => {
   const sandbox = await startSandbox({ server, users: ["alice"] });
   const folder = await mkdtemp(join(tmpdir(), "stanzapack-reload-"));
   const file = join(folder, "c.yml");

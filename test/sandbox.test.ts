@@ -18,11 +18,14 @@ import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startSandbox, type Sandbox, type SandboxAccount, type SandboxComponent } from "@stanzapack/sandbox";
+import { inTurn } from "./support/whole.js";
 
 const SERVERS = ["prosody", "ejabberd"] as const;
 const SETTINGS = ["stock", "recommended"] as const;
 
-describe.each(SERVERS.flatMap((server) => SETTINGS.map((settings) => ({ server, settings }))))(
+describe.each(
+  SERVERS.flatMap((server) => inTurn(server, SETTINGS).map((settings) => ({ server, settings }))),
+)(
   "$server, $settings",
   ({ server, settings }) => {
     let sandbox: Sandbox;
