@@ -136,7 +136,8 @@ export class Commands extends Emitter<CommandEvents> {
     let sequence = 0;
     try {
       const { changes, result } = expectationOf(change, overlay, this.host.target(node));
-      const expected = expect ?? result;
+      // Null is a result like any other.
+      const expected = expect === undefined ? result : expect;
       const queuedAt = Math.round(wallNow());
       const record: CommandRecord = {
         id: crypto.getRandomValues(new Uint8Array(ID_BYTES)),
