@@ -5,14 +5,15 @@ import type { DataFrame } from "@stanzapack/wire";
 import { NS, xml, type Connection, type StanzaError } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
-import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+import { publishCounter, startStack, type Stack } from "./support/stack.js";
+import { behind } from "./support/whole.js";
 
 const LIMITS = {
   ...{ updatesPerSecond: 2_000, requestsPerSecond: 40, maxLinksPerJid: 3, maxSubscriptionsPerJid: 100 },
   ...{ burstSeconds: 1, cutOffDebtSeconds: 30, cutOffSeconds: 3 },
 };
 
-describe.each(SERVERS)("budgets, behind %s", (server) => {
+describe.each(behind("ejabberd"))("budgets, behind %s", (server) => {
   let stack: Stack;
   beforeAll(async () => {
     const users = ["alice", "bob", "carol", "dave", "erin", "mallory", "oscar", "peggy"];

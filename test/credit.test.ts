@@ -3,11 +3,12 @@ import { until } from "@stanzapack/testkit";
 import type { DataFrame, Frame } from "@stanzapack/wire";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
-import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+import { publishCounter, startStack, type Stack } from "./support/stack.js";
+import { behind } from "./support/whole.js";
 
 const CREDIT = "{urn:stanzapack:0}credit";
 
-describe.each(SERVERS)("credit, behind %s", (server) => {
+describe.each(behind("prosody"))("credit, behind %s", (server) => {
   let stack: Stack;
   let alice: Client;
 

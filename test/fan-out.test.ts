@@ -1,6 +1,7 @@
 import { until } from "@stanzapack/testkit";
 import { describe, expect, it } from "vitest";
-import { SERVERS, startStack } from "./support/stack.js";
+import { startStack } from "./support/stack.js";
+import { behind } from "./support/whole.js";
 
 const SUBSCRIBERS = 100;
 /** Resources of one account; Debian's ejabberd allows ten. */
@@ -8,7 +9,7 @@ const RESOURCES = 10;
 /** Number of updates in each measurement. */
 const MEASURED = 60;
 
-describe.each(SERVERS)("fan-out behind %s", (server) => {
+describe.each(behind("prosody"))("fan-out behind %s", (server) => {
   it(`encodes each batch once for ${SUBSCRIBERS} subscribers of one 10 Hz service`, async () => {
     const users = Array.from({ length: SUBSCRIBERS / RESOURCES }, (_, i) => `bob${i}`);
     const stack = await startStack(server, ["alice", ...users]);

@@ -1,9 +1,9 @@
 import { runJoiners } from "@stanzapack/bench";
 import { describe, expect, it } from "vitest";
-import { SERVERS } from "./support/stack.js";
+import { behind } from "./support/whole.js";
 
 // The short form of `stanzapack bench joiners`. The long form has two minutes and 100 subscribers.
-describe.each(SERVERS)("a lane whose subscribers come and go, behind %s", (server) => {
+describe.each(behind("prosody"))("a lane whose subscribers come and go, behind %s", (server) => {
   it("costs those who stay next to nothing, and lets nobody wait for long", async () => {
     const row = await runJoiners({ server, subscribers: 20, forMs: 10_000 });
     expect(row).toMatchObject({ subscribers: 20, staying: 18, joins: 9, lost: 0 });

@@ -17,7 +17,8 @@ import {
 import { NS, xml } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
-import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+import { publishCounter, startStack, type Stack } from "./support/stack.js";
+import { behind } from "./support/whole.js";
 
 const READS_CODED = { ...HELLO, codecs: ["rows", "deflated", "coded"] } as const;
 
@@ -35,7 +36,7 @@ function createReader(): DataReader {
   );
 }
 
-describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
+describe.each(behind("prosody"))("lanes and their chains, through %s", (server) => {
   let stack: Stack;
   let alice: Client;
 

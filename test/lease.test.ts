@@ -3,7 +3,8 @@ import { startTcpProxy, until } from "@stanzapack/testkit";
 import type { StanzapackError } from "@stanzapack/wire";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { HELLO, openRawLink } from "./support/raw-link.js";
-import { publishCounter, SERVERS, startStack, upTo, type Stack } from "./support/stack.js";
+import { publishCounter, startStack, upTo, type Stack } from "./support/stack.js";
+import { behind } from "./support/whole.js";
 import { formatForm, NS, xml } from "@stanzapack/xmpp";
 
 function valuesOf(subscription: Subscription<number>): number[] {
@@ -16,7 +17,7 @@ function endOf(service: OfferedService): Promise<StanzapackError | undefined> {
   return new Promise((resolve) => service.on("ended", resolve));
 }
 
-describe.each(SERVERS)("the writer's lease, behind %s", (server) => {
+describe.each(behind("ejabberd"))("the writer's lease, behind %s", (server) => {
   let stack: Stack;
   let bob: Client;
   beforeAll(async () => {

@@ -18,85 +18,82 @@ import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startSandbox, type Sandbox, type SandboxAccount, type SandboxComponent } from "@stanzapack/sandbox";
+import { inTurn } from "./support/whole.js";
 
 const SERVERS = ["prosody", "ejabberd"] as const;
 const SETTINGS = ["stock", "recommended"] as const;
 
-describe.each(SERVERS.flatMap((server) => SETTINGS.map((settings) => ({ server, settings }))))(
-  "$server, $settings",
-  ({ server, settings }) => {
-    let sandbox: Sandbox;
-    beforeAll(async () => {
-      sandbox = await startSandbox({ server, settings, users: ["ann", "bob.b-2"] });
-    });
-    afterAll(() => sandbox.stop());
+describe.each(
+  SERVERS.flatMap((server) => inTurn(server, SETTINGS).map((settings) => ({ server, settings }))),
+)("$server, $settings", ({ server, settings }) => {
+  let sandbox: Sandbox;
+  beforeAll(async () => {
+    sandbox = await startSandbox({ server, settings, users: ["ann", "bob.b-2"] });
+  });
+  afterAll(() => sandbox.stop());
 
-    test("names what it runs", () => {
-      expect(sandbox.accounts.map(({ jid }) => jid)).toEqual(["ann@localhost", "bob.b-2@localhost"]);
-      expect(sandbox.components.map(({ domain }) => domain)).toEqual([
-        "streams.localhost",
-        "basic.localhost",
-      ]);
-      expect(readFileSync(`/proc/${sandbox.pid}/cmdline`, "utf8")).toMatch(
-        server === "prosody" ? /prosody/ : /beam/,
-      );
-      expect(readFileSync(sandbox.caFile, "utf8")).toBe(sandbox.ca);
-    });
+  test("names what it runs", () => {
+    expect(sandbox.accounts.map(({ jid }) => jid)).toEqual(["ann@localhost", "bob.b-2@localhost"]);
+    expect(sandbox.components.map(({ domain }) => domain)).toEqual(["streams.localhost", "basic.localhost"]);
+    expect(readFileSync(`/proc/${sandbox.pid}/cmdline`, "utf8")).toMatch(
+      server === "prosody" ? /prosody/ : /beam/,
+    );
+    expect(readFileSync(sandbox.caFile, "utf8")).toBe(sandbox.ca);
+  });
 
-    test("c2s offers STARTTLS, its certificate verifies for localhost, accounts can log in", async () => {
-      for (const account of sandbox.accounts) expect(await logIn(sandbox, account)).toBe("success");
-      const [account] = sandbox.accounts as [SandboxAccount];
-      expect(await logIn(sandbox, { ...account, password: "wrong" })).toBe("failure");
-    });
+  test("c2s offers STARTTLS, its certificate verifies for localhost, accounts can log in", async () => {
+    for (const account of sandbox.accounts) expect(await logIn(sandbox, account)).toBe("success");
+    const [account] = sandbox.accounts as [SandboxAccount];
+    expect(await logIn(sandbox, { ...account, password: "wrong" })).toBe("failure");
+  });
 
-    test("each component gets in with its own secret only", async () => {
-      const [first, second] = sandbox.components as [SandboxComponent, SandboxComponent];
-      expect(await shakeHands(sandbox, first)).toContain("<handshake/>");
-      expect(await shakeHands(sandbox, second)).toContain("<handshake/>");
-      expect(await shakeHands(sandbox, { ...first, secret: second.secret })).toContain("not-authorized");
-    });
+  test("each component gets in with its own secret only", async () => {
+    const [first, second] = sandbox.components as [SandboxComponent, SandboxComponent];
+    expect(await shakeHands(sandbox, first)).toContain("<handshake/>");
+    expect(await shakeHands(sandbox, second)).toContain("<handshake/>");
+    expect(await shakeHands(sandbox, { ...first, secret: second.secret })).toContain("not-authorized");
+  });
 
-    test("BOSH and WebSocket answer with what a login needs", async () => {
-      const rid = String(Date.now());
-      const body =
-        `<body xmlns='http://jabber.org/protocol/httpbind' rid='${rid}' to='localhost' wait='1' hold='1' ` +
-        `xml:lang='en' ver='1.6' xmpp:version='1.0' xmlns:xmpp='urn:xmpp:xbosh'/>`;
-      const answer = await fetch(sandbox.boshUrl, {
-        method: "POST",
-        body,
-        headers: { "content-type": "text/xml" },
-      });
-      expect(await answer.text()).toContain("SCRAM-SHA-1");
-      const handshake = await upgradeToWebSocket(sandbox);
-      expect(handshake).toMatch(/^HTTP\/1.1 101 /);
-      expect(handshake.toLowerCase()).toMatch(/sec-websocket-protocol: ?xmpp/);
+  test("BOSH and WebSocket answer with what a login needs", async () => {
+    const rid = String(Date.now());
+    const body =
+      `<body xmlns='http://jabber.org/protocol/httpbind' rid='${rid}' to='localhost' wait='1' hold='1' ` +
+      `xml:lang='en' ver='1.6' xmpp:version='1.0' xmlns:xmpp='urn:xmpp:xbosh'/>`;
+    const answer = await fetch(sandbox.boshUrl, {
+      method: "POST",
+      body,
+      headers: { "content-type": "text/xml" },
     });
+    expect(await answer.text()).toContain("SCRAM-SHA-1");
+    const handshake = await upgradeToWebSocket(sandbox);
+    expect(handshake).toMatch(/^HTTP\/1.1 101 /);
+    expect(handshake.toLowerCase()).toMatch(/sec-websocket-protocol: ?xmpp/);
+  });
 
-    test("restart keeps ports, accounts and secrets; crash and start too", async () => {
-      const before = sandbox.pid;
-      const added = await sandbox.addUser("zoe");
-      await sandbox.restart();
-      expect(sandbox.pid).not.toBe(before);
-      expect(await logIn(sandbox, added)).toBe("success");
-      await sandbox.crash();
-      expect(sandbox.running).toBe(false);
-      await expect(tcp(sandbox.ports.c2s)).rejects.toThrow("ECONNREFUSED");
-      await sandbox.start();
-      await sandbox.start();
-      for (const account of sandbox.accounts) expect(await logIn(sandbox, account)).toBe("success");
-      expect(await shakeHands(sandbox, sandbox.components[0] as SandboxComponent)).toContain("<handshake/>");
-    });
+  test("restart keeps ports, accounts and secrets; crash and start too", async () => {
+    const before = sandbox.pid;
+    const added = await sandbox.addUser("zoe");
+    await sandbox.restart();
+    expect(sandbox.pid).not.toBe(before);
+    expect(await logIn(sandbox, added)).toBe("success");
+    await sandbox.crash();
+    expect(sandbox.running).toBe(false);
+    await expect(tcp(sandbox.ports.c2s)).rejects.toThrow("ECONNREFUSED");
+    await sandbox.start();
+    await sandbox.start();
+    for (const account of sandbox.accounts) expect(await logIn(sandbox, account)).toBe("success");
+    expect(await shakeHands(sandbox, sandbox.components[0] as SandboxComponent)).toContain("<handshake/>");
+  });
 
-    test("stop leaves neither process nor folder", async () => {
-      const folder = dirname(sandbox.caFile);
-      expect(processesIn(folder)).not.toEqual([]);
-      await Promise.all([sandbox.stop(), sandbox.stop()]);
-      expect(processesIn(folder)).toEqual([]);
-      expect(existsSync(folder)).toBe(false);
-      await expect(sandbox.start()).rejects.toMatchObject({ code: "stopped" });
-    });
-  },
-);
+  test("stop leaves neither process nor folder", async () => {
+    const folder = dirname(sandbox.caFile);
+    expect(processesIn(folder)).not.toEqual([]);
+    await Promise.all([sandbox.stop(), sandbox.stop()]);
+    expect(processesIn(folder)).toEqual([]);
+    expect(existsSync(folder)).toBe(false);
+    await expect(sandbox.start()).rejects.toMatchObject({ code: "stopped" });
+  });
+});
 
 test("four at once have ports and folders of their own", async () => {
   const sandboxes = await Promise.all([...SERVERS, ...SERVERS].map((server) => startSandbox({ server })));

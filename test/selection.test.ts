@@ -3,7 +3,8 @@ import { until } from "@stanzapack/testkit";
 import { NS } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELLO, openRawLink } from "./support/raw-link.js";
-import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+import { publishCounter, startStack, type Stack } from "./support/stack.js";
+import { behind } from "./support/whole.js";
 
 interface Told<T> {
   readonly values: T[];
@@ -44,7 +45,7 @@ interface Reading {
 
 const reading = (n: number): Reading => ({ n, temperature: 20 + n / 1_000, place: "roof", raw: [n, -n] });
 
-describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
+describe.each(behind("ejabberd"))("what a subscriber selects, through %s", (server) => {
   let stack: Stack;
   let alice: Client;
   let bob: Client;

@@ -202,8 +202,8 @@ export class Client extends Emitter<ClientEvents> {
    * if that is lost, `timeoutMs` in all.
    *
    * Throws `conflict` while another session of the account publishes the service, and `store-failed`. `T` is the type
-   * of the published values, also an interface: `offer<Reading>("reading")`. With `opaque` it is `Uint8Array`. With the kind
-   * `map` it is the type of the map's values.
+   * of the published values, also an interface: `offer<Reading>("reading")`. With `opaque` it is `Uint8Array`. With the
+   * kind `map` it is the type of the map's values.
    */
   async offer(
     name: string,
@@ -220,10 +220,12 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Opens the queue of this account's commands in a store: calls that wait until they can be made, also through a restart
-   * of this program. It continues with the commands that an earlier program has left there. Needs no link.
+   * Opens the queue of this account's commands in a store. A command is a call that waits until it can be made, also
+   * through a restart of this program. The queue continues with the commands that an earlier program has left in the
+   * store. Needs no link. `openOutboxStore` of `@stanzapack/client/store` makes a store.
    *
-   * Throws `store-failed`, which is `retryable` while another queue has the commands, and `stopped`.
+   * Throws `store-failed`, which is `retryable` while another queue has the commands; `stopped`; and `unreachable` if a
+   * page cannot load the queue's code.
    */
   async commands(store: CommandStore, options: CommandsOptions = {}): Promise<Commands> {
     this.assertOpen();
@@ -262,10 +264,10 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Removes everything that the component keeps of an account: services, cursors, subscriptions, permissions. For
-   * administrators, whom `admins` of the component's config names. Resolves to what was removed, or with `dryRun` to
-   * what would be. The account's programs may come back: block the account at its server first. Throws `forbidden`, and
-   * `busy` if the component's disk takes no deletions.
+   * Removes everything that the component keeps of an account: services, cursors, subscriptions, permissions. Only for
+   * administrators: accounts that `admins` of the component's config lists. Resolves to what was removed, or with
+   * `dryRun` to what would be removed. The account's programs may come back: block the account at its server first.
+   * Throws `forbidden`, and `busy` if the component's disk takes no deletions.
    */
   async purge(account: string, options: { readonly dryRun: boolean }): Promise<Held[]> {
     this.assertOpen();

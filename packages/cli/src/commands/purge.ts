@@ -20,13 +20,13 @@ export function addPurge(program: Command): void {
     .addHelpText(
       "after",
       `
-Delete or block the account at its server first. A program of the account that is still logged in is told that its
-services and subscriptions have ended. It may offer and subscribe again.
+Delete or block the account at its server first. A program of the account that is still logged in loses its services and
+subscriptions, and may offer and subscribe again.
 
-Rows, also those whose count is 0; \`nodes\` has the first 100 at most:
+Rows of --json, also those with the count 0. \`nodes\` has the first 100 at most:
   services       nodes of the account, with their updates, members and approvals
   cursors        its named cursors: node, space, name
-  subscriptions  what it subscribes to, or may resume
+  subscriptions  services that it subscribes to, or whose subscriptions it may resume
   grants         services of others that have approved it, or list it as a member
   requests       services of others that have not answered it yet
 

@@ -7,7 +7,7 @@ import { LayeredMap } from "./layered-map.js";
 import type { Overlay, Slot } from "./overlay.js";
 
 export interface CommandViewEvents<T> {
-  /** A key looks different: the publisher has changed it, or a command is expected to, or was not as expected. */
+  /** `map` shows another value of a key: the publisher changed it, or an expected change was added or taken back. */
   change: (event: MapChangeEvent<T>) => void;
 }
 

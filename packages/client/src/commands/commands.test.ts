@@ -204,12 +204,14 @@ describe("the outcome of a command", () => {
     await commands.call(NODE, "echo", [1]);
     await commands.call(NODE, "none", 2);
     await commands.call(NODE, "echo", null, { expect: null });
+    await commands.call(NODE, "echo", 3, { expect: null });
     stage.online();
     await until(() => commands.pending.length === 0, "all have run");
     expect(events).toEqual([
       ["done", [1], [1]],
       ["failed", 2, "unknown-method"],
       ["done", null, null],
+      ["variance", 3, [null, 3]],
     ]);
   });
 

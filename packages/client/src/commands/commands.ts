@@ -30,8 +30,9 @@ export interface CommandEvents {
   /** The command ran, with another result than expected. Its changes of the map are taken back. */
   variance: (event: { readonly command: Command; readonly expected: Value; readonly result: Value }) => void;
   /**
-   * The command has no result. `outcome-unknown`: it may have run. `call-failed`: it ran, and its handler threw. Any other
-   * code: it did not run; `timeout` after `keepMs`. Its changes of the map are taken back.
+   * The command has no result. `outcome-unknown`: it may have run. `call-failed`: it ran, and its handler threw.
+   * `too-large`, `unencodable`: it did not run, or ran with a result that cannot be sent. Any other code: it did not
+   * run; `timeout` after `keepMs`. Its changes of the map are taken back.
    */
   failed: (event: { readonly command: Command; readonly error: StanzapackError }) => void;
   /** A stored command cannot be read. It is removed, and does not run. It may have run before. */
@@ -48,7 +49,7 @@ interface Node {
 
 /**
  * Calls that wait for the link in a store, each with its expected result. `client.commands` makes a queue. Each command
- * ends in exactly one of `done`, `variance` and `failed`.
+ * ends in exactly one of `done`, `variance` and `failed`, unless it is cancelled, or damaged in the store.
  */
 export class Commands extends Emitter<CommandEvents> {
   private readonly nodes = new Map<string, Node>();
@@ -111,12 +112,14 @@ export class Commands extends Emitter<CommandEvents> {
    * as `publish` takes it, null by default. Resolves when the command is in the store: then it is in `pending`, and its
    * changes are in the view.
    *
-   * Commands to one node run in their order, each once the one before has ended; those to other nodes do not wait. A
-   * command is sent when this client has a link and a subscription to the node, and the publisher is online. Without one
-   * of these it waits.
+   * Commands to one node run in their order: each is sent once the command before has ended. Commands to other nodes do
+   * not wait for them. A command waits until this client has a link and a subscription to the node, and the publisher
+   * is online.
    *
-   * Rejects with `busy` if the queue is full, `unencodable` and `too-large` for values that cannot travel or change more
-   * than 1,000 keys or 48 KiB of a map, `store-failed`, and `stopped` after the end. Then nothing is queued.
+   * If it rejects, nothing is queued. Rejects with `busy` if the queue is full; `unencodable` for a value that cannot
+   * travel; `too-large` for a value beyond 48 KiB, and for changes of more than 1,000 keys or 48 KiB; `usage` if
+   * `change` is asynchronous, or changes a service that is no map; `invalid-options`; `store-failed`; and `stopped`
+   * after the end. What `change` throws is thrown too.
    */
   async call<T = Value>(
     target: Subscription<T> | string,
@@ -133,7 +136,8 @@ export class Commands extends Emitter<CommandEvents> {
     let sequence = 0;
     try {
       const { changes, result } = expectationOf(change, overlay, this.host.target(node));
-      const expected = expect ?? result;
+      // Null is a result like any other.
+      const expected = expect === undefined ? result : expect;
       const queuedAt = Math.round(wallNow());
       const record: CommandRecord = {
         id: crypto.getRandomValues(new Uint8Array(ID_BYTES)),
@@ -159,8 +163,8 @@ export class Commands extends Emitter<CommandEvents> {
   }
 
   /**
-   * Removes a command that was not sent. Resolves to true when it is removed, and never runs. Resolves to false if it was
-   * sent, or has ended.
+   * Removes a command that was not sent. Resolves to true once the removal is stored: the command never runs. Resolves
+   * to false if the command was sent, or has ended.
    */
   async cancel({ id }: Pick<Command, "id">): Promise<boolean> {
     this.assertOpen();
@@ -176,9 +180,9 @@ export class Commands extends Emitter<CommandEvents> {
   }
 
   /**
-   * The map of a subscription with the changes that its commands are expected to make. A change is shown once its command
-   * is stored. It is taken back when the command ends in `variance` or `failed`. After `done` it is shown until the map
-   * has it. Throws `stopped` if the subscription has ended.
+   * Returns the map of a subscription with the changes that its commands are expected to make. The view shows a change
+   * once its command is stored. It drops the change when the command ends in `variance` or `failed`. After `done` it
+   * shows the change until the map has it. Throws `stopped` if the subscription or the queue has ended.
    */
   view<T>(subscription: Subscription<T>): CommandView<T> {
     this.assertOpen();

@@ -18,9 +18,10 @@ export interface CommandOptions<T = Value> {
   /** Result that the call is expected to have. Default: what `change` returns. */
   readonly expect?: Value | undefined;
   /**
-   * Makes the changes in the map that the publisher is expected to make, and returns the expected result. Returns
-   * undefined if any result is fine; otherwise a value as `publish` takes it. It is called at once, with values as they travel: `parse` of the subscription does
-   * not apply. It must not be asynchronous. Its changes are stored and repeated as they are, on whatever the map is then.
+   * Makes the changes in the map that the publisher is expected to make, and returns the expected result: a value as
+   * `publish` takes it, or undefined if any result is fine. `call` runs it at once. It must not be asynchronous. Its
+   * values are as they travel: `parse` of the subscription does not apply. The store keeps the changed keys and their
+   * values, and the view shows them above whatever the map is then.
    */
   readonly change?: ((map: ExpectedMap<T>) => unknown) | undefined;
   /** Time to wait for the result once the call was sent, in ms, 1 to 600,000. Default 30,000. */

@@ -47,13 +47,13 @@ export interface OfferOptions {
    */
   readonly durability?: "none" | "interval" | "sync" | undefined;
   /**
-   * Of a log: most updates that the component keeps for later subscribers. Beyond, it drops the oldest. The component's
-   * own limits hold too. `"max"`: as many as they allow, which is the default.
+   * For a log: most updates that the component keeps for later subscribers. Beyond, it drops the oldest. The
+   * component's own limits hold too. `"max"`: as many as these limits allow, which is the default.
    */
   readonly maxItems?: number | "max" | undefined;
-  /** Of a log: the component drops updates that are older than this, in seconds. Otherwise as `maxItems`. */
+  /** For a log: the component drops updates that are older than this, in seconds. Otherwise as `maxItems`. */
   readonly itemExpireSeconds?: number | "max" | undefined;
-  /** Of a log: most bytes of updates that the component keeps. Otherwise as `maxItems`. */
+  /** For a log: most bytes of updates that the component keeps. Otherwise as `maxItems`. */
   readonly maxBytes?: number | "max" | undefined;
   /**
    * Bare JIDs, in any spelling. These accounts may subscribe under `whitelist`, and under `authorize` without a

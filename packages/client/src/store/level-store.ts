@@ -18,9 +18,9 @@ import { decodeEntry, decodeHead, encodeEntry, encodeHead, type Head } from "./r
 
 export interface OutboxStoreOptions {
   /**
-   * True: an update, or a command, counts as saved once it is on the disk, so that it also survives a power cut. False is faster:
-   * saved updates survive the end of the program, but perhaps not a power cut. For Node only: browsers decide by
-   * themselves. Default true.
+   * True: an update, or a command, counts as saved once it is on the disk, so that it also survives a power cut. False
+   * is faster: what is saved survives the end of the program, but perhaps not a power cut. For Node only: browsers
+   * decide by themselves. Default true.
    */
   readonly sync?: boolean | undefined;
 }

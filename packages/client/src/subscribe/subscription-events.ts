@@ -59,7 +59,7 @@ export interface SubscriptionEvents<T> {
   syncing: (progress: SyncingEvent) => void;
   /** `map` is up to date: once at the beginning, and again after each break. */
   synced: () => void;
-  /** This many keys of `map` differed from the component's map, and are repaired. `change` has told each of them. */
+  /** This many keys of `map` differed from the component's map, and are repaired. Each had its `change` before. */
   repaired: (event: { readonly keys: number }) => void;
   /** The status changed. With `heartbeatMs` it is also emitted while no update arrives. */
   status: (event: StatusEvent) => void;

@@ -167,9 +167,9 @@ export class Subscription<T = Value>
 
   /**
    * Compares `map`, as it is in memory now, with the component's map, and repairs the keys that differ. Resolves to the
-   * number of keys of the map, and of those that were repaired. The client does the same about once a minute. Waits for
-   * the link, for `synced`, and for updates that wait at the component: at most a window. Throws `unsupported` if the
-   * component has no checksums, `usage` for a service of another kind, and `stopped` after the end.
+   * number of keys of the map, and the number of repaired keys. Waits for the link, for `synced`, and for updates that
+   * wait at the component: at most a window. The client makes such a check about once a minute by itself. Throws
+   * `unsupported` if the component has no checksums, `usage` for a service of another kind, and `stopped` after the end.
    */
   async verify(): Promise<Verification> {
     if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);

@@ -180,7 +180,8 @@ export const configSchema = z.strictObject({
        */
       denialSeconds: count.default(60),
       /**
-       * How long a publisher's yes to an account stays that the account does not use, in seconds. 7,776,000: 90 days.
+       * How long a publisher's yes to an account stays while the account does not use it, in seconds. 7,776,000: 90
+       * days.
        */
       grantSeconds: count.default(7_776_000),
       /** Most rows that wait in one lane for its tick. Older rows are conflated. */
@@ -221,7 +222,7 @@ export const configSchema = z.strictObject({
       mapRemovalSeconds: count.default(604_800),
       /**
        * The component sends subscribers a checksum of a map this often, in seconds, if the map has changed. A subscriber
-       * also checks its copy this often. 0: never, and only who asks gets one.
+       * also checks its copy this often. 0: the component sends a checksum only as an answer.
        */
       mapDigestSeconds: z.number().int().nonnegative().max(86_400).default(60),
       /**

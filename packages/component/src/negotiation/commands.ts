@@ -109,7 +109,7 @@ export class Commands {
     const named = single(form, FIELDS.account);
     if (named === undefined) throw invalid(`\`${FIELDS.account}\` names no account`);
     const account = accountOf(named);
-    // Nothing is removed unless that is asked for in so many words.
+    // Nothing is removed unless the form says so.
     const isDry = boolean(form, FIELDS.dryRun) ?? true;
     return this.run(sessionid, account, isDry, admin);
   }

@@ -39,11 +39,11 @@ export function addCatchUp(bench: Command): void {
 Lists are separated by commas. Without a list, the command takes everything that the list may have.
 
 Rows: {form, keys, changed, bytes, ms}. \`changed\` 1 is the whole map. Bytes of \`stanzapack\` are payloads before
-base64. \`json\` is one object under brotli of quality 5, which does not travel: its ms are those of the processor.
+base64. \`json\` is one object under brotli of quality 5. It does not travel: its ms are those of packing and reading.
 \`pouchdb\` is a PouchDB in memory that replicates over HTTP: bytes of its TCP connections, both directions. \`rsync\`
-has a file with a line for each key, compressed: bytes as rsync counts them, both directions.
+copies a file with a line for each key, compressed: bytes as rsync counts them, both directions.
 
-PouchDB is not a part of Stanzapack. Without it, and without rsync, their bytes and ms are null:
+PouchDB is not a part of Stanzapack. A form that is not installed has null as bytes and ms. To install both:
   $ npm install --prefix /tmp/pouchdb pouchdb pouchdb-adapter-memory express-pouchdb express
   $ sudo apt-get install rsync
 
