@@ -1,15 +1,14 @@
 import Table from "cli-table3";
 import { formatCount } from "../demo/format.js";
+import { formatTargets } from "../measure/verdict.js";
 import type { CatchUpRow } from "./rows.js";
-import { judgeCatchUp, type Verdict } from "./targets.js";
+import { judgeCatchUp } from "./targets.js";
 
 const PLAIN = { head: [], border: [], compact: true };
 
 /** The report: the targets, those that are not met first, then all rows. */
 export function formatCatchUpReport(rows: readonly CatchUpRow[]): string {
   if (rows.length === 0) return "Nothing was measured.";
-  const rank = ({ met }: Verdict): number => (met === false ? 0 : met === undefined ? 1 : 2);
-  const verdicts = judgeCatchUp(rows).sort((one, other) => rank(one) - rank(other));
   const table = new Table({
     head: ["form", "keys", "changed", "bytes", "bytes a change", "ms"],
     style: PLAIN,
@@ -22,8 +21,7 @@ export function formatCatchUpReport(rows: readonly CatchUpRow[]): string {
       ...[bytes === null ? "–" : (bytes / (keys * changed)).toFixed(2), ms === null ? "–" : formatCount(ms)],
     ]);
   return [
-    ...verdicts.map(({ text, met }) => `${met === undefined ? "–" : met ? "✓" : "✗"} ${text}`),
-    "✓ met, ✗ not met, – not measured.",
+    ...formatTargets(judgeCatchUp(rows)),
     "",
     table.toString(),
     "stanzapack: payloads before base64. json: one object under brotli, quality 5, which does not travel.",

@@ -1,16 +1,11 @@
 import type { CatchUpForm, CatchUpRow } from "./rows.js";
+import type { Verdict } from "../measure/verdict.js";
 
 const SOME_OF_JSON = 1.3;
 const WHOLE_OF_JSON = 1.15;
 const OF_POUCHDB = 0.1;
 const SOME = 0.01;
 const WHOLE = 1;
-
-/** One target. `met` is undefined if it was not measured. */
-export interface Verdict {
-  readonly text: string;
-  readonly met: boolean | undefined;
-}
 
 export function judgeCatchUp(rows: readonly CatchUpRow[]): Verdict[] {
   const bytes = (form: CatchUpForm, changed: number): number | undefined =>

@@ -5,6 +5,7 @@ import { isLarge } from "../workloads/rows.js";
 import { formatLargeValues } from "./large-report.js";
 import { groups } from "./means.js";
 import type { CodecRow } from "./rows.js";
+import { markOf } from "../measure/verdict.js";
 import { judgeMeans, judgeRules, type MeanVerdict } from "./targets.js";
 
 /** The report: where JSON is smaller, the targets and whether they are met, then all rows. */
@@ -16,7 +17,7 @@ export function formatCodecReport(rows: readonly CodecRow[]): string {
     "",
     "JSON ÷ Stanzapack in bytes of whole stanzas: geometric mean over the workloads, and its target (above 1: Stanzapack is smaller):",
     formatMeans(judgeMeans(rows)),
-    ...judgeRules(rows).map(({ text, met }) => `${sign(met)} ${text}`),
+    ...judgeRules(rows).map(({ text, met }) => `${markOf(met)} ${text}`),
     "✓ met, ✗ not met, – not fully measured.",
     ...formatLargeValues(workloads),
     ...groups(rows.filter(({ workload }) => !isLarge(workload))).flatMap((group) => {
@@ -70,11 +71,7 @@ function formatMeans(verdicts: readonly MeanVerdict[]): string {
 }
 
 function formatMean({ ratio, target, met }: MeanVerdict): string {
-  return `${ratio.toFixed(2)}${target === undefined ? "" : ` of ${target.toFixed(2)} ${sign(met)}`}`;
-}
-
-function sign(met: boolean | undefined): string {
-  return met === undefined ? "–" : met ? "✓" : "✗";
+  return `${ratio.toFixed(2)}${target === undefined ? "" : ` of ${target.toFixed(2)} ${markOf(met)}`}`;
 }
 
 function formatTable(rows: readonly CodecRow[]): string {

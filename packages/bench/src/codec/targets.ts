@@ -1,6 +1,7 @@
 import { isLarge, ROW_SETS } from "../workloads/rows.js";
 import { groups } from "./means.js";
 import type { CodecRow } from "./rows.js";
+import type { Verdict } from "../measure/verdict.js";
 
 /** Factor by which our stanzas must be smaller than JSON, as the geometric mean: plain, zlib. By batch. */
 const MEAN_TARGETS: Readonly<Record<number, readonly [plain: number, zlib: number]>> = {
@@ -20,12 +21,6 @@ const MOST_OVER_RIVAL = 1.05;
 const MOST_INT_BYTES = 19;
 /** Number of workloads that must be smaller than the size that a compressor of all values at once reaches. */
 const LEAST_BELOW_BOUND = 18;
-
-/** One target of the codec. `met` is undefined if not everything for it was measured. */
-export interface Verdict {
-  readonly text: string;
-  readonly met: boolean | undefined;
-}
 
 export interface MeanVerdict {
   readonly batch: number;

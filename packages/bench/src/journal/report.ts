@@ -1,7 +1,8 @@
 import Table from "cli-table3";
 import { formatBytes, formatCount } from "../demo/format.js";
+import { formatTargets } from "../measure/verdict.js";
 import type { JournalRow } from "./rows.js";
-import { judgeJournal, type Verdict } from "./targets.js";
+import { judgeJournal } from "./targets.js";
 
 const PLAIN = { head: [], border: [], compact: true };
 
@@ -10,11 +11,8 @@ export function formatJournalReport(rows: readonly JournalRow[]): string {
   if (rows.length === 0) return "Nothing was measured.";
   const appends = rows.filter(({ appendsPerSecond }) => appendsPerSecond !== null);
   const restarts = rows.filter(({ restartMs }) => restartMs !== null);
-  const rank = ({ met }: Verdict): number => (met === false ? 0 : met === undefined ? 1 : 2);
-  const verdicts = judgeJournal(rows).sort((one, other) => rank(one) - rank(other));
   return [
-    ...verdicts.map(({ text, met }) => `${met === undefined ? "–" : met ? "✓" : "✗"} ${text}`),
-    "✓ met, ✗ not met, – not measured.",
+    ...formatTargets(judgeJournal(rows)),
     ...(appends.length === 0 ? [] : ["", formatAppends(appends)]),
     ...(appends.length === 0
       ? []

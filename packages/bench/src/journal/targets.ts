@@ -1,16 +1,11 @@
 import type { JournalRow } from "./rows.js";
+import type { Verdict } from "../measure/verdict.js";
 
 const INTERVAL_APPENDS = 50_000;
 const SYNC_APPENDS = 2_000;
 const SYNC_WRITERS = 100;
 const ENTRIES = 1_000_000;
 const RESTART_MS = 2_000;
-
-/** One target. `met` is undefined if it was not measured. */
-export interface Verdict {
-  readonly text: string;
-  readonly met: boolean | undefined;
-}
 
 /** Judges the worst row of each target. */
 export function judgeJournal(rows: readonly JournalRow[]): Verdict[] {

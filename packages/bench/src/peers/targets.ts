@@ -1,5 +1,6 @@
 import type { BystandersRow } from "./bystanders.js";
 import type { ReturnRow } from "./return.js";
+import type { Verdict } from "../measure/verdict.js";
 
 /** Largest ratio of the others' median p99 age, with trouble to without. */
 const MOST_RATIO = 1.5;
@@ -12,12 +13,6 @@ const MOST_REFUSED = 2;
  * close together.
  */
 const BUNCHED_S = 0.25;
-
-/** One condition of a benchmark. `met` is undefined if it was not measured. */
-export interface Verdict {
-  readonly text: string;
-  readonly met: boolean | undefined;
-}
 
 export function judgeBystanders(row: BystandersRow): Verdict[] {
   const { ratio, missing, conflated, faults, troubledRssBytes, baseRssBytes, boundBytes } = row;

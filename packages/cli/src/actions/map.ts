@@ -1,7 +1,7 @@
 import type { Client, OfferedMap, Subscription } from "@stanzapack/client";
 import { StanzapackError, type Value } from "@stanzapack/wire";
 import type { ConnectionOptions } from "../base/connection-options.js";
-import { interruptible, untilAborted } from "../base/signals.js";
+import { endOfPrinting, interruptible, untilAborted } from "../base/signals.js";
 import { withClient } from "../base/with-client.js";
 import { startFileProgress } from "../estimate/file-progress.js";
 import { parseJson } from "../input/json-numbers.js";
@@ -44,11 +44,7 @@ export async function exportMap(node: string, options: ConnectionOptions): Promi
 
 export async function watch(node: string, options: WatchOptions): Promise<void> {
   await interruptible(async (interruption) => {
-    const ending = new AbortController();
-    const end = (): void => ending.abort();
-    interruption.signal.addEventListener("abort", end);
-    // The reader of stdout has closed it, as `| head` does.
-    process.stdout.once("error", end).once("close", end);
+    const ending = endOfPrinting(interruption);
     await withClient(options, { signal: ending.signal }, async (client) => {
       const subscription = await subscribeToMap(client, node, options.window);
       const printer = new MapPrinter(process.stdout, subscription);

@@ -6,7 +6,7 @@ import type { ConnectionOptions } from "../base/connection-options.js";
 import { withClient } from "../base/with-client.js";
 import { Feed } from "../subscribe/feed.js";
 import { RowOutput } from "../subscribe/row-output.js";
-import { interruptible, untilAborted } from "../base/signals.js";
+import { endOfPrinting, interruptible, untilAborted } from "../base/signals.js";
 
 export interface SubscribeOptions extends ConnectionOptions {
   readonly window: number;
@@ -28,16 +28,12 @@ export async function subscribe(typed: readonly string[], options: SubscribeOpti
   // Prepared nodes, which are the names that the SDK's subscriptions have.
   const nodes = [...new Set(typed.map(nodeNamed))];
   await interruptible(async (interruption) => {
-    const ending = new AbortController();
-    const end = (): void => ending.abort();
-    interruption.signal.addEventListener("abort", end);
-    // The reader of stdout has closed it, as `| head` does.
-    process.stdout.once("error", end).once("close", end);
+    const ending = endOfPrinting(interruption);
     await withClient(options, { signal: ending.signal }, async (client) => {
       const output = new RowOutput(process.stdout);
       let left = options.count ?? Infinity;
       const take = (): boolean => {
-        if (--left <= 0) end();
+        if (--left <= 0) ending.abort();
         return left >= 0;
       };
       const feed =
@@ -55,7 +51,7 @@ export async function subscribe(typed: readonly string[], options: SubscribeOpti
       try {
         await Promise.race([untilAborted(signal), work]);
       } finally {
-        end();
+        ending.abort();
         await client.close();
         await output.end();
       }

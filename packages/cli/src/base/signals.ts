@@ -55,6 +55,15 @@ function isAbort(error: unknown, signal: AbortSignal): boolean {
   );
 }
 
+/** Returns what ends a command that prints: the interruption, or the reader of stdout who closes it, as `| head` does. */
+export function endOfPrinting({ signal }: Interruption): AbortController {
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  signal.addEventListener("abort", end);
+  process.stdout.once("error", end).once("close", end);
+  return ending;
+}
+
 /** Resolves when `signal` fires. */
 export function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
