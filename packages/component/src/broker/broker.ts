@@ -149,7 +149,7 @@ export class Broker {
     for (const service of this.catalog.services.values()) {
       this.newest.settleLate(service, now);
       service.kind.sweep?.(service, now);
-      this.offers.sweepGrants(service, now);
+      this.offers.sweepApprovals(service, now);
       this.offers.withdrawAbandoned(service, now);
     }
   }

@@ -76,7 +76,7 @@ async function setUp() {
   };
 }
 
-it("services, permissions and cursors of accounts that left expire, and those of accounts that come stay", async () => {
+it("services, approvals and cursors of accounts that left expire, and those of accounts that come stay", async () => {
   const all = await setUp();
   const { pass, restart, subscribe, service } = all;
   const open = (jid: string): ClientLink => all.life.open(jid).link;

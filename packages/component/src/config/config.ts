@@ -183,7 +183,7 @@ export const configSchema = z.strictObject({
        * How long a publisher's yes to an account stays while the account does not use it, in seconds. 7,776,000: 90
        * days.
        */
-      grantSeconds: count.default(7_776_000),
+      approvalSeconds: count.default(7_776_000),
       /** Most rows that wait in one lane for its tick. Older rows are conflated. */
       laneMaxRows: count.default(4_096),
       /** Most bytes that wait in one lane for its tick. */
