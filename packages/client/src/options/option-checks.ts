@@ -159,13 +159,21 @@ export function checked<T extends object>(call: keyof typeof SCHEMAS, given: T, 
   return checkOptions(what, SCHEMAS[call], given);
 }
 
-/** Throws `invalid-options` for bounds of a log's history, if the service has another kind. */
-export function checkBounds(what: string, kind: ServiceKind | undefined, options: ConfigureOptions): void {
-  const name = (["maxItems", "itemExpireSeconds", "maxBytes"] as const).find(
-    (each) => options[each] !== undefined,
-  );
-  if (name !== undefined && kind !== "log")
-    throw new StanzapackError("invalid-options", `${what}: \`${name}\` is for services of kind \`log\` only`);
+/** Kinds of services that have a bound. */
+const BOUNDED = {
+  maxItems: ["log", "map"],
+  maxBytes: ["log", "map"],
+  itemExpireSeconds: ["log"],
+} as const satisfies Partial<Record<keyof ConfigureOptions, readonly ServiceKind[]>>;
+
+/** Throws `invalid-options` for a bound that services of this kind do not have. */
+export function checkBounds(what: string, kind: ServiceKind = "value", options: ConfigureOptions): void {
+  for (const [name, kinds] of Object.entries(BOUNDED) as [keyof typeof BOUNDED, readonly ServiceKind[]][])
+    if (options[name] !== undefined && !kinds.includes(kind))
+      throw new StanzapackError(
+        "invalid-options",
+        `${what}: \`${name}\` is for services of kind ${kinds.map((each) => `\`${each}\``).join(" and ")} only`,
+      );
 }
 
 /** Throws `invalid-options` if `given` is no string, or has a character that XML cannot carry. */

@@ -204,13 +204,17 @@ export const configSchema = z.strictObject({
       maxLogBytesPerJid: count.default(134_217_728),
       /** Most keys of a service of kind `map`. */
       mapMaxKeys: count.default(200_000),
-      /** Most bytes of memory of one map: its keys, its values, and 80 bytes for each. */
+      /**
+       * Most bytes of one map, as they count: for each key 140, with its hash for checksums, two for each character, and the
+       * msgpack of its value. In memory, a key takes about 400 beside its text and its value, and a map whose keys change
+       * up to twice as much.
+       */
       mapMaxBytes: count.default(67_108_864),
-      /** Most bytes of memory of all maps. */
+      /** Most bytes of all maps, as they count for `mapMaxBytes`. */
       maxMapBytes: count.default(1_073_741_824),
       /**
-       * Most bytes of memory of the maps of one bare JID. `remotePercent` and `domainShare` apply to JIDs of other
-       * domains.
+       * Most bytes of the maps of one bare JID, as they count for `mapMaxBytes`. `remotePercent` and `domainShare` apply to
+       * JIDs of other domains.
        */
       maxMapBytesPerJid: count.default(134_217_728),
       /**

@@ -1,5 +1,4 @@
-import { RangeDigest, WHOLE_RANGE, type MapChange, type MapEntry } from "@stanzapack/wire";
-import { weighMapEntry } from "../store/map-entries.js";
+import { RangeDigest, weighMapEntry, WHOLE_RANGE, type MapChange, type MapEntry } from "@stanzapack/wire";
 import type { MapMarks, MapWrite, OffsetRange, StoredEntry } from "../store/store.js";
 import { MapHashes, type HashedEntry } from "./map-hashes.js";
 
@@ -164,12 +163,12 @@ export class MapState {
     this.byKey.set(entry.key, entry);
     this.order.push(entry);
     this.hashes.added(entry);
-    this.bytes += weighMapEntry(entry);
+    this.bytes += weighMapEntry(entry.key, entry.value);
     if (entry.value !== undefined) this.keys++;
     else {
       this.removals.push(entry);
       this.removed++;
-      this.removedBytes += weighMapEntry(entry);
+      this.removedBytes += weighMapEntry(entry.key, entry.value);
     }
   }
 
@@ -178,11 +177,11 @@ export class MapState {
     this.hashes.dropped(entry);
     entry.gone = true;
     this.goneCount++;
-    this.bytes -= weighMapEntry(entry);
+    this.bytes -= weighMapEntry(entry.key, entry.value);
     if (entry.value !== undefined) this.keys--;
     else {
       this.removed--;
-      this.removedBytes -= weighMapEntry(entry);
+      this.removedBytes -= weighMapEntry(entry.key, entry.value);
     }
   }
 

@@ -104,6 +104,29 @@ describe("what a map takes", () => {
     expect(arrive([["a", 1]])).toBeUndefined();
   });
 
+  it("is bounded by its publisher too, within the operator's bounds", () => {
+    const { arrive, record } = setUp({ maxKeys: 3, maxBytes: 1_000 });
+    record.config = { ...record.config, maxItems: 2, maxBytes: 400 };
+    expect(
+      arrive([
+        ["a", 1],
+        ["b", 1],
+      ]),
+    ).toBeUndefined();
+    expect(arrive([["c", 1]])).toBe(
+      "`alice@x/t` would have 3 keys, and 2 keys (its `max_items`) are allowed",
+    );
+    expect(arrive([["a", "x".repeat(200)]])).toBe(
+      "`alice@x/t` would have 487 bytes, and 400 bytes (its `max_bytes`) are allowed",
+    );
+    record.config = { ...record.config, maxItems: 9, maxBytes: 9_000 };
+    expect(arrive([["c", 1]])).toBeUndefined();
+    expect(arrive([["d", 1]])).toContain("and 3 keys are allowed");
+    // A bound that was lowered removes nothing.
+    record.config = { ...record.config, maxItems: 1 };
+    expect(arrive([["a", 2]])).toBeUndefined();
+  });
+
   it("is refused as a whole, and as malformed where it is no update", () => {
     const { kind, it, arrive } = setUp({ maxKeys: 1 });
     expect(arrive([["a", 1]], [["b", 1]])).toContain("2 keys");

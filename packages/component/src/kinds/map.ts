@@ -3,6 +3,7 @@ import {
   decodeMapUpdate,
   DEFAULT_LIMITS,
   StanzapackError,
+  weighMapEntry,
   type MapChange,
   type MapUpdate,
 } from "@stanzapack/wire";
@@ -13,7 +14,6 @@ import type { ServiceRecord } from "../catalog/service-record.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Lane } from "../fanout/lane.js";
 import type { Arrival } from "../fanout/selector.js";
-import { weighMapEntry } from "../store/map-entries.js";
 import type { MapWrite } from "../store/store.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
@@ -99,7 +99,7 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
 
   check({ node }: Service, rows: readonly Uint8Array[]): StanzapackError | undefined {
     const { state, share } = this;
-    const { maxKeys, maxBytes } = this.parts.bounds;
+    const [maxKeys, maxBytes] = this.ownBounds();
     let [keys, bytes] = [state.keys, state.liveBytes];
     const lengths = new Map<string, number>();
     let wasCleared = false;
@@ -107,7 +107,7 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
       const known = lengths.get(key);
       if (known !== undefined) return known;
       const value = wasCleared ? undefined : state.get(key);
-      return value === undefined ? 0 : weighMapEntry({ key, value });
+      return value === undefined ? 0 : weighMapEntry(key, value);
     };
     for (const row of rows)
       for (const change of readUpdate(row).changes) {
@@ -117,16 +117,26 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
           continue;
         }
         const before = weightOf(change.key);
-        const after = change.type === "set" ? weighMapEntry(change) : 0;
+        const after = change.type === "set" ? weighMapEntry(change.key, change.value) : 0;
         keys += Number(after > 0) - Number(before > 0);
         bytes += after - before;
         lengths.set(change.key, after);
       }
-    if (keys > state.keys && keys > maxKeys) return over(node, `${keys} keys`, `${maxKeys} keys`);
+    if (keys > state.keys && keys > maxKeys.most) return over(node, `${keys} keys`, maxKeys.text);
     if (bytes <= state.liveBytes) return undefined;
-    if (bytes > maxBytes) return over(node, `${bytes} bytes`, `${maxBytes} bytes`);
+    if (bytes > maxBytes.most) return over(node, `${bytes} bytes`, maxBytes.text);
     const lacking = share.lacking(bytes - state.liveBytes);
     return lacking === undefined ? undefined : over(node, `${bytes} bytes`, lacking);
+  }
+
+  /** The tighter of the operator's bounds and those of the publisher, on keys and on bytes. */
+  private ownBounds(): [Bound, Bound] {
+    const { maxKeys, maxBytes } = this.parts.bounds;
+    const { maxItems = Infinity, maxBytes: ownBytes = Infinity } = this.record.config;
+    return [
+      tighter({ most: maxKeys, text: `${maxKeys} keys` }, maxItems, "keys", "max_items"),
+      tighter({ most: maxBytes, text: `${maxBytes} bytes` }, ownBytes, "bytes", "max_bytes"),
+    ];
   }
 
   keep(_service: Service, { rows, to }: Arrival): Later<void> {
@@ -238,6 +248,16 @@ function entryOf(change: Exclude<MapChange, { type: "clear" }>): {
 /** Values are views that would keep their whole block alive. */
 function copied(change: MapChange): MapChange {
   return change.type === "set" ? { ...change, value: change.value.slice() } : change;
+}
+
+/** A bound, and its words. */
+interface Bound {
+  readonly most: number;
+  readonly text: string;
+}
+
+function tighter(operators: Bound, own: number, what: string, field: string): Bound {
+  return own < operators.most ? { most: own, text: `${own} ${what} (its \`${field}\`)` } : operators;
 }
 
 function over(node: string, asked: string, allowed: string): StanzapackError {
