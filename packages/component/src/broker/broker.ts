@@ -79,7 +79,7 @@ export class Broker {
       fanOut,
       logs.catchUp,
       limits,
-      { budgets, stats, log },
+      { budgets, stats, log, cursors },
       (subscription, error) => this.subscriptions.end(subscription, error),
     ));
     const createKind: CreateKind = (record) => {

@@ -222,8 +222,13 @@ export const configSchema = z.strictObject({
        * A subscriber from before the removals that are kept receives the whole map.
        */
       mapMaxRemovals: count.default(100_000),
-      /** How long a map keeps a removal, in seconds. 604,800: a week. */
+      /** How long a map keeps a removal, in seconds. 604,800: a week. Named cursors that need it keep it longer. */
       mapRemovalSeconds: count.default(604_800),
+      /**
+       * How long a map keeps a removal for a named cursor that has not passed it, in seconds. 2,592,000: 30 days. So a
+       * consumer that stays away, or takes nothing, keeps no removal for ever. `mapMaxRemovals` holds too.
+       */
+      mapCursorRemovalSeconds: count.default(2_592_000),
       /**
        * The component sends subscribers a checksum of a map this often, in seconds, if the map has changed. A subscriber
        * also checks its copy this often. 0: the component sends a checksum only as an answer.

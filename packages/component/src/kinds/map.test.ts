@@ -47,7 +47,8 @@ function setUp(
   const kind = new MapKind(record, memory.open("alice@x"), {
     ...{ fanOut: fanOut as unknown as FanOut, catchUp: catchUp as unknown as CatchUp, onFailed },
     checks: { look: vi.fn(), ask: vi.fn() } as unknown as MapChecks,
-    bounds: { maxKeys, maxBytes, maxRemovals, maxRemovalBytes: 1e6, maxAgeMs: 1e6 },
+    cursors: { of: () => [], move: vi.fn() },
+    bounds: { maxKeys, maxBytes, maxRemovals, maxRemovalBytes: 1e6, maxAgeMs: 1e6, maxPinnedMs: 1e6 },
   });
   const lanes = new Map<string, Lane<Subscription>>();
   const it = { record, node: "alice@x/t", lanes } as unknown as Service;
