@@ -377,7 +377,27 @@ describe.each(SERVERS)("maps, through %s", (server) => {
     });
     await until(() => subscription.status === "offline", SOON_MS, "the end of the offer");
     expect(sorted(subscription.map)).toEqual(sorted(twin.map));
-    const again = await her.offer<Value>("small", { kind: "map" });
+    // Bounds of the publisher: known to its client, or, with keys of an earlier program, to the component alone.
+    const own = await her.offer<Value>("own", { kind: "map", maxItems: 2 });
+    own.set("a", 1);
+    own.set("b", 1);
+    expect(() => own.set("c", 1)).toThrow("3 keys, and 2 are allowed (`maxItems`)");
+    await own.configure({ maxItems: 3 });
+    own.set("c", 1);
+    await own.settled();
+    await her.close();
+    const next = await small.connect("alice");
+    const later = await next.offer<Value>("own", { kind: "map" });
+    const copy = await bob.subscribe(later.node);
+    const refused = new Promise((resolve) => later.once("ended", resolve));
+    later.set("d", 1);
+    expect(await refused).toMatchObject({
+      code: "limit-exceeded",
+      message: expect.stringContaining("would have 4 keys, and its publisher allows 3 keys") as string,
+    });
+    await until(() => copy.synced, SOON_MS, "the map");
+    expect([...copy.map.keys()].sort()).toEqual(["a", "b", "c"]);
+    const again = await next.offer<Value>("small", { kind: "map" });
     const endedAgain = new Promise((resolve) => again.once("ended", resolve));
     for (let i = 0; i < 3; i++) again.set(keyOf(i), "x".repeat(40_000));
     expect(await endedAgain).toMatchObject({

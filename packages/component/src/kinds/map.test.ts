@@ -114,11 +114,9 @@ describe("what a map takes", () => {
         ["b", 1],
       ]),
     ).toBeUndefined();
-    expect(arrive([["c", 1]])).toBe(
-      "`alice@x/t` would have 3 keys, and 2 keys (its `max_items`) are allowed",
-    );
+    expect(arrive([["c", 1]])).toBe("`alice@x/t` would have 3 keys, and its publisher allows 2 keys");
     expect(arrive([["a", "x".repeat(200)]])).toBe(
-      "`alice@x/t` would have 487 bytes, and 400 bytes (its `max_bytes`) are allowed",
+      "`alice@x/t` would have 487 bytes, and its publisher allows 400 bytes",
     );
     record.config = { ...record.config, maxItems: 9, maxBytes: 9_000 };
     expect(arrive([["c", 1]])).toBeUndefined();

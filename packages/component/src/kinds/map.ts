@@ -141,17 +141,14 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
     if (bytes <= state.liveBytes) return undefined;
     if (bytes > maxBytes.most) return over(node, `${bytes} bytes`, maxBytes.text);
     const lacking = share.lacking(bytes - state.liveBytes);
-    return lacking === undefined ? undefined : over(node, `${bytes} bytes`, lacking);
+    return lacking === undefined ? undefined : over(node, `${bytes} bytes`, `${lacking} are allowed`);
   }
 
   /** The tighter of the operator's bounds and those of the publisher, on keys and on bytes. */
   private ownBounds(): [Bound, Bound] {
     const { maxKeys, maxBytes } = this.parts.bounds;
     const { maxItems = Infinity, maxBytes: ownBytes = Infinity } = this.record.config;
-    return [
-      tighter({ most: maxKeys, text: `${maxKeys} keys` }, maxItems, "keys", "max_items"),
-      tighter({ most: maxBytes, text: `${maxBytes} bytes` }, ownBytes, "bytes", "max_bytes"),
-    ];
+    return [tighter(maxKeys, maxItems, "keys"), tighter(maxBytes, ownBytes, "bytes")];
   }
 
   keep(_service: Service, { rows, to }: Arrival): Later<void> {
@@ -288,22 +285,21 @@ function copied(change: MapChange): MapChange {
   return change.type === "set" ? { ...change, value: change.value.slice() } : change;
 }
 
-/** A bound, and its words. */
+/** A bound, and the words for it. */
 interface Bound {
   readonly most: number;
   readonly text: string;
 }
 
-function tighter(operators: Bound, own: number, what: string, field: string): Bound {
-  return own < operators.most ? { most: own, text: `${own} ${what} (its \`${field}\`)` } : operators;
+function tighter(operators: number, own: number, what: string): Bound {
+  return own < operators
+    ? { most: own, text: `its publisher allows ${own} ${what}` }
+    : { most: operators, text: `${operators} ${what} are allowed` };
 }
 
-function over(node: string, asked: string, allowed: string): StanzapackError {
-  return new StanzapackError(
-    "limit-exceeded",
-    `\`${node}\` would have ${asked}, and ${allowed} are allowed`,
-    {
-      scope: "subscription",
-    },
-  );
+/** `bound`: the words for the bound. */
+function over(node: string, asked: string, bound: string): StanzapackError {
+  return new StanzapackError("limit-exceeded", `\`${node}\` would have ${asked}, and ${bound}`, {
+    scope: "subscription",
+  });
 }
