@@ -13,8 +13,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
 };
 
 /** Form fields in texts of the component: ours in Clark notation, those of XEP-0060, and bounds of a selection. */
-const FIELDS =
-  /\{urn:stanzapack:0\}(\w+)|pubsub#(\w+)|\b(max_rate)\b|\b(heartbeat)(?= \S+ is no number)/g;
+const FIELDS = /\{urn:stanzapack:0\}(\w+)|pubsub#(\w+)|\b(max_rate)\b|\b(heartbeat)(?= \S+ is no number)/g;
 
 /** Takes a text of the component. Returns it with the names of the SDK's options instead of form fields. */
 export function withOwnNames(text: string): string {
