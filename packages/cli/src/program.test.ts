@@ -58,7 +58,10 @@ describe("wrong usage exits 2 and says what is wrong", () => {
       ["map", "watch", "a@b/m", "--key", "a\u0001", ...WHO],
       "A key has 1 to 512 characters that XML can carry",
     ],
-    [["map", "watch", "a@b/m", "--key", ...Array.from({ length: 65 }, (_, i) => `k${i}`), ...WHO], "more than 64 keys"],
+    [
+      ["map", "watch", "a@b/m", "--key", ...Array.from({ length: 65 }, (_, i) => `k${i}`), ...WHO],
+      "more than 64 keys",
+    ],
     [["map", "put"], "too many arguments for 'map'"],
     [["map", "get", "fleet", ...WHO], "Write a node as user@domain/name"],
     [["map", "set", "a/b", "k", "1", ...WHO], "1 to 64"],
