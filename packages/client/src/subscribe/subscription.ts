@@ -4,6 +4,7 @@ import { toStanzapackError } from "../base/errors.js";
 import type { CallOptions } from "../options/call-options.js";
 import { checked, checkMethod } from "../options/option-checks.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
+import type { VerifyOptions } from "../options/verify-options.js";
 import type { SharedSubscription } from "./shared-subscription.js";
 import { textOf } from "../base/text-of.js";
 import type { Verification } from "./map-check.js";
@@ -27,8 +28,8 @@ export interface Row {
  * The iteration ends when the subscription is stopped, and throws the error that ended it otherwise. The client
  * reconnects by itself. `lost` and `reset` name the updates that were missed.
  *
- * A subscription to a map has the copy in `map`, and emits `change`, `syncing` and `synced`. It emits no `update`,
- * `lost`, `conflated` or `reset`, and an iteration throws `usage`.
+ * A subscription to a map has the copy in `map`, and emits `change`, `syncing` and `synced`. It emits no `update`, `lost`
+ * or `conflated`, `reset` with a `cursor` alone, and an iteration throws `usage`.
  *
  * All subscriptions of one client to one node share the stanzas of the component. Each has its own queue, `parse` and
  * end, and receives every update while it lasts. `change` holds for all of them. A subscription that reads too slowly
@@ -121,10 +122,18 @@ export class Subscription<T = Value>
   }
   /**
    * Whether a log still had everything from the position where it was to begin, or to continue. `lost` names the
-   * updates that it no longer had, or `reset` if the log began again. Undefined if no beginning was asked for.
+   * updates that it no longer had, or `reset` if the log began again. Of a map with a cursor: whether the component could
+   * say what has changed since. Undefined if no beginning was asked for.
    */
   get recovered(): boolean | undefined {
     return this.shared.recovered;
+  }
+  /**
+   * The position of the last update that arrived. Of a map, the last position of which all `change` events were emitted,
+   * for `markTaken`. Undefined before.
+   */
+  get position(): { readonly epoch: number; readonly offset: number } | undefined {
+    return this.shared.shown;
   }
   get status(): SubscriptionStatus {
     return this.shared.status;
@@ -169,13 +178,15 @@ export class Subscription<T = Value>
    * Compares `map`, as it is in memory now, with the component's map, and repairs the keys that differ. Resolves to the
    * number of keys of the map, and the number of repaired keys. Waits for the link, for `synced`, and for updates that
    * wait at the component: at most a window. The client makes such a check about once a minute by itself. Throws
-   * `unsupported` if the component has no checksums, `usage` for a service of another kind, and `stopped` after the end.
+   * `timeout` after `timeoutMs`, 60,000 by default, `unsupported` if the component has no checksums, `usage` for a service
+   * of another kind or a map that continues at a `cursor` without `copy`, and `stopped` after the end.
    */
-  async verify(): Promise<Verification> {
+  async verify(options: VerifyOptions = {}): Promise<Verification> {
+    const { timeoutMs } = checked("verify", options);
     if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
     if (this.kind !== undefined && !this.shared.isMap)
       throw new StanzapackError("usage", `\`${this.node}\` is no map`, { scope: "subscription" });
-    return this.shared.check.verify();
+    return this.shared.check.verify(timeoutMs);
   }
 
   /**
@@ -219,9 +230,9 @@ export class Subscription<T = Value>
   }
 
   /**
-   * With a `cursor`: says that the program is done with this update and with all before it. An iteration says so by
-   * itself when it asks for the next update, and a listener when it returns. Call this before you leave a loop, so that
-   * its last update does not arrive again next time.
+   * With a `cursor`: says that the program is done with this update and with all before it. Of a map it takes a
+   * `position`, and covers all changes up to it. An iteration says so by itself when it asks for the next update, and a
+   * listener when it returns. Call this before you leave a loop, so that its last update does not arrive again next time.
    */
   markTaken({ epoch, offset }: Pick<Update<T>, "epoch" | "offset">): void {
     this.shared.took({ epoch, offset });
@@ -249,6 +260,7 @@ export class Subscription<T = Value>
   protected override toldEarly(): void {
     super.toldEarly();
     if (this.waits) this.onQueued?.();
+    this.shared.noteShown();
   }
 
   /** @internal Whether updates wait. */
@@ -309,6 +321,17 @@ export class Subscription<T = Value>
     for (const event of events) this.tell("change", event);
     if (syncing !== undefined) this.tell("syncing", syncing);
     if (synced) this.tell("synced");
+  }
+
+  /** @internal The program has these keys of the map already, and no others. */
+  prime(changes: readonly MapChangeEvent<Value>[]): void {
+    this.view.clear();
+    try {
+      this.view.take(changes);
+    } catch (error) {
+      this.finish(this.toRefusal(error));
+      void this.shared.leave(this as Subscription<unknown>);
+    }
   }
 
   /** @internal */

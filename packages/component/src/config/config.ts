@@ -186,7 +186,7 @@ export const configSchema = z.strictObject({
        * How long a publisher's yes to an account stays while the account does not use it, in seconds. 7,776,000: 90
        * days.
        */
-      grantSeconds: count.default(7_776_000),
+      approvalSeconds: count.default(7_776_000),
       /** Most rows that wait in one lane for its tick. Older rows are conflated. */
       laneMaxRows: count.default(4_096),
       /** Most bytes that wait in one lane for its tick. */
@@ -207,13 +207,17 @@ export const configSchema = z.strictObject({
       maxLogBytesPerJid: count.default(134_217_728),
       /** Most keys of a service of kind `map`. */
       mapMaxKeys: count.default(200_000),
-      /** Most bytes of memory of one map: its keys, its values, and 80 bytes for each. */
+      /**
+       * Most bytes of one map, as they count: for each key 140, with its hash for checksums, two for each character, and the
+       * msgpack of its value. In memory, a key takes about 400 beside its text and its value, and a map whose keys change
+       * up to twice as much.
+       */
       mapMaxBytes: count.default(67_108_864),
-      /** Most bytes of memory of all maps. */
+      /** Most bytes of all maps, as they count for `mapMaxBytes`. */
       maxMapBytes: count.default(1_073_741_824),
       /**
-       * Most bytes of memory of the maps of one bare JID. `remotePercent` and `domainShare` apply to JIDs of other
-       * domains.
+       * Most bytes of the maps of one bare JID, as they count for `mapMaxBytes`. `remotePercent` and `domainShare` apply to
+       * JIDs of other domains.
        */
       maxMapBytesPerJid: count.default(134_217_728),
       /**
@@ -221,8 +225,13 @@ export const configSchema = z.strictObject({
        * A subscriber from before the removals that are kept receives the whole map.
        */
       mapMaxRemovals: count.default(100_000),
-      /** How long a map keeps a removal, in seconds. 604,800: a week. */
+      /** How long a map keeps a removal, in seconds. 604,800: a week. Named cursors that need it keep it longer. */
       mapRemovalSeconds: count.default(604_800),
+      /**
+       * How long a map keeps a removal for a named cursor that has not passed it, in seconds. 2,592,000: 30 days. So a
+       * consumer that stays away, or takes nothing, keeps no removal for ever. `mapMaxRemovals` holds too.
+       */
+      mapCursorRemovalSeconds: count.default(2_592_000),
       /**
        * The component sends subscribers a checksum of a map this often, in seconds, if the map has changed. A subscriber
        * also checks its copy this often. 0: the component sends a checksum only as an answer.

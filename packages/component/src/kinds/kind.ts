@@ -24,6 +24,11 @@ export interface Start {
   readonly since: Since | undefined;
   /** Undefined: the subscriber is new to the service. */
   readonly standing: StandingPosition | undefined;
+  /**
+   * Name of the cursor whose place the subscription keeps. If there is such a cursor, `since` is its place, and `standing`
+   * does not count. Undefined: the subscription has none.
+   */
+  readonly cursor?: string | undefined;
   /** Others subscribed before, and the publisher has answered their demand. */
   readonly isLive: boolean;
   /** By the monotonic clock, in ms. */
@@ -34,6 +39,8 @@ export interface Start {
 export interface Kind {
   /** Every update is sent on, and is kept for later subscribers, who may begin in the past. */
   readonly hasHistory: boolean;
+  /** A named cursor can say how far a consumer has come in it. */
+  readonly hasCursors: boolean;
   /** No update may be left out between publisher and component: KEPT says which are kept. */
   readonly keepsUpdates: boolean;
   /**

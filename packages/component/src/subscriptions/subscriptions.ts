@@ -145,10 +145,10 @@ export class Subscriptions {
         `\`${node}\` is a map, and this client does not know maps: update its Stanzapack`,
       );
     const { cursor: name } = options;
-    if (name !== undefined && !service.kind.hasHistory)
+    if (name !== undefined && !service.kind.hasCursors)
       throw new StanzapackError(
         "invalid-options",
-        `\`${node}\` is of kind ${service.config.kind}: only a log has a \`cursor\``,
+        `\`${node}\` is of kind ${service.config.kind}: only a log or a map has a \`cursor\``,
       );
     const { windowMs, selection } = grantOptions(service, options);
     // After the checks, so that no publisher is asked about what cannot be granted.
@@ -190,7 +190,7 @@ export class Subscriptions {
     outlet.open(subscription);
     // The newest request for a cursor counts: its consumer has restarted, perhaps on another machine.
     if (cursor?.holder !== undefined) this.end(cursor.holder, takenOver(cursor, subscription));
-    service.kind.begin(subscription, { since: cursor ?? since, standing, isLive, now });
+    service.kind.begin(subscription, { since: cursor ?? since, standing, cursor: place, isLive, now });
     if (place !== undefined && subscription.begun !== undefined)
       subscription.cursor = cursors.hold(subscription, place, subscription.begun);
     service.record.approved.use(link.bareJid, wallNow());
