@@ -40,17 +40,24 @@ export class StatusServer {
   async start(): Promise<void> {
     if (this.server !== undefined) return;
     const { host, port } = this.address;
-    const server = createServer({ headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS }, (request, response) => {
-      void this.answer(request, response);
-    });
+    const server = createServer(
+      { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS },
+      (request, response) => {
+        void this.answer(request, response);
+      },
+    );
     server.maxConnections = MAX_CONNECTIONS;
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause) =>
         reject(
-          new StanzapackError("unreachable", `metrics cannot be served at ${host}:${port}: ${cause.message}`, {
-            ...{ cause, scope: "link" },
-            mend: "Choose another `metrics.port`, or stop the program that has this port.",
-          }),
+          new StanzapackError(
+            "unreachable",
+            `metrics cannot be served at ${host}:${port}: ${cause.message}`,
+            {
+              ...{ cause, scope: "link" },
+              mend: "Choose another `metrics.port`, or stop the program that has this port.",
+            },
+          ),
         ),
       );
       server.listen(port, host, resolve);
@@ -58,9 +65,15 @@ export class StatusServer {
     server.on("error", (error) => this.log.warn({ err: error }, "the server of the metrics has a fault"));
     this.server = server;
     const url = `http://${host.includes(":") ? `[${host}]` : host}:${this.port}`;
-    this.log.info({ metrics: `${url}/metrics`, health: `${url}/health`, ready: `${url}/ready` }, "metrics are served");
+    this.log.info(
+      { metrics: `${url}/metrics`, health: `${url}/health`, ready: `${url}/ready` },
+      "metrics are served",
+    );
     if (!isLoopbackHost(host))
-      this.log.warn({ host }, "metrics are served to other machines, without a password: let a firewall choose which");
+      this.log.warn(
+        { host },
+        "metrics are served to other machines, without a password: let a firewall choose which",
+      );
   }
 
   /** The port that the server listens at. */
@@ -114,7 +127,12 @@ export class StatusServer {
   }
 }
 
-function end(response: ServerResponse, status: number, text: string, headers: Record<string, string> = {}): void {
+function end(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): void {
   response.writeHead(status, { "content-type": TEXT, "cache-control": "no-store", ...headers });
   response.end(text);
 }
