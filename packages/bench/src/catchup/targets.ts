@@ -5,7 +5,7 @@ const SOME_OF_JSON = 1.3;
 const WHOLE_OF_JSON = 1.15;
 const OF_POUCHDB = 0.1;
 /** Most bytes that the key of a live change may take. Which of 1,000 keys it is takes 10 bits. */
-const MOST_KEY_BYTES = 1.5;
+const MOST_KEY_BYTES = 1.25;
 const SOME = 0.01;
 const ONE = 0.001;
 const WHOLE = 1;
