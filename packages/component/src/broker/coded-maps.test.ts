@@ -13,7 +13,6 @@ import {
 } from "@stanzapack/wire";
 import { monotonicNow } from "@stanzapack/xmpp";
 import { expect, it } from "vitest";
-import type { Service } from "../catalog/service.js";
 import { createWholeBroker, type WholeBroker } from "../testing/whole-broker.js";
 
 const NODE = "alice@x/fleet";
@@ -50,7 +49,7 @@ function subscribe(whole: WholeBroker, jid: string, codesMaps: boolean) {
 
 it("codes a map key by key for those who read that, once for all of them", async () => {
   const whole = createWholeBroker();
-  const service = (await whole.offer(whole.open("alice@x/1").link, NODE, { kind: "map" })) as Service;
+  const service = await whole.offer(whole.open("alice@x/1").link, NODE, { kind: "map" });
   whole.publish(service, [[["a", 1]]], 1);
   const readers = [subscribe(whole, "bob@x/1", true), subscribe(whole, "carol@x/1", true)];
   const old = subscribe(whole, "dave@x/1", false);
@@ -72,7 +71,7 @@ it("codes a map key by key for those who read that, once for all of them", async
 
 it("reads a map that its publisher coded key by key", async () => {
   const whole = createWholeBroker();
-  const service = (await whole.offer(whole.open("alice@x/1").link, NODE, { kind: "map" })) as Service;
+  const service = await whole.offer(whole.open("alice@x/1").link, NODE, { kind: "map" });
   const { map } = subscribe(whole, "bob@x/1", true);
   const encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: codec, hop: "plain", isMap: true });
   for (let i = 1; i < 20; i++) {

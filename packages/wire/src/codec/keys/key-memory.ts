@@ -29,6 +29,9 @@ export interface RememberedKey {
   readonly trends: number[];
   /** Number of trends that are counted. */
   trendCount: number;
+  /** The keys that were used just before this one, and just after it. Undefined: there are none. */
+  older: RememberedKey | undefined;
+  newer: RememberedKey | undefined;
 }
 
 /**
@@ -39,8 +42,10 @@ export class KeyMemory {
   /** Indexes that were ever in use. */
   size = 0;
   private readonly entries: (RememberedKey | undefined)[] = [];
-  /** In the order of use: the key that is unused for longest is first. */
   private readonly byKey = new Map<string, RememberedKey>();
+  /** The keys that are unused for longest, and that were used just now. */
+  private oldest: RememberedKey | undefined;
+  private newest: RememberedKey | undefined;
   /** Indexes of forgotten keys. The last one is given first. */
   private readonly free: number[] = [];
   private used = 0;
@@ -62,7 +67,9 @@ export class KeyMemory {
   add(key: string): RememberedKey {
     const index = this.free.pop() ?? this.size++;
     const values = { value: undefined, before: undefined, weight: 0, weightBefore: 0 };
-    const entry: RememberedKey = { key, index, next: index + 1, ...values, trends: [], trendCount: 0 };
+    const trends = { trends: [], trendCount: 0 };
+    const links = { older: undefined, newer: undefined };
+    const entry: RememberedKey = { key, index, next: index + 1, ...values, ...trends, ...links };
     this.entries[index] = entry;
     this.byKey.set(key, entry);
     this.used += KEY_BYTES + UNIT_BYTES * key.length;
@@ -86,17 +93,29 @@ export class KeyMemory {
 
   /** The key came just now. Forgets the keys that are unused for longest, while all take too much memory. */
   use(entry: RememberedKey): void {
-    const { byKey } = this;
-    byKey.delete(entry.key);
-    byKey.set(entry.key, entry);
-    if (this.used <= MAX_BYTES) return;
-    for (const oldest of byKey.values()) {
-      if (this.used <= MAX_BYTES || oldest === entry) return;
-      this.forget(oldest);
+    if (this.newest !== entry) {
+      this.unlink(entry);
+      entry.older = this.newest;
+      if (this.newest !== undefined) this.newest.newer = entry;
+      this.newest = entry;
+      this.oldest ??= entry;
     }
+    while (this.used > MAX_BYTES && this.oldest !== undefined && this.oldest !== entry)
+      this.forget(this.oldest);
   }
 
-  private forget({ key, index, weight, weightBefore, trendCount }: RememberedKey): void {
+  private unlink(entry: RememberedKey): void {
+    const { older, newer } = entry;
+    if (this.oldest === entry) this.oldest = newer;
+    if (this.newest === entry) this.newest = older;
+    if (older !== undefined) older.newer = newer;
+    if (newer !== undefined) newer.older = older;
+    entry.older = entry.newer = undefined;
+  }
+
+  private forget(entry: RememberedKey): void {
+    const { key, index, weight, weightBefore, trendCount } = entry;
+    this.unlink(entry);
     this.byKey.delete(key);
     this.entries[index] = undefined;
     this.free.push(index);

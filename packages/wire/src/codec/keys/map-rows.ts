@@ -6,8 +6,7 @@ import type { Trends } from "../numbers/trends.js";
 import { TEXT_CONTEXTS } from "../texts/text-codec.js";
 import type { NodeContext } from "../tree/node.js";
 import { FRESH, PLACED, type Place } from "../tree/place.js";
-import { release, type Held } from "../values/held.js";
-import { weightOf } from "../values/held.js";
+import { release, weightOf, type Held } from "../values/held.js";
 import { KeyIndex, KEY_INDEX_CONTEXTS } from "./key-index.js";
 import { KeyMemory, type RememberedKey } from "./key-memory.js";
 
@@ -40,9 +39,7 @@ export class MapRows {
   /** The last three answers, the newest lowest: whether a key is known, and whether it is the expected one. */
   private known = 0;
   private hits = 0;
-  /** Index of the key before, and of the key that is expected now. */
-  private last = 0;
-  private expected = 0;
+  /** The key before, also if it is forgotten. */
   private lastKey: RememberedKey | undefined;
   /** The value that was put last, if it is kept. */
   private lastValue: Held | undefined;
@@ -122,17 +119,16 @@ export class MapRows {
     takeKept(context, coder, weightOf(entry.key));
     if (this.lastKey !== undefined) this.lastKey.next = entry.index;
     this.lastKey = entry;
-    this.last = entry.index;
     return entry;
   }
 
   private codeIndex(given: number): RememberedKey {
     const { coder } = this.context;
-    const { keys, last, lastKey } = this;
+    const { keys, lastKey } = this;
     const expected = lastKey?.next ?? 0;
     const hit = coder.bit(given === expected ? 1 : 0, coder.contexts.slot(NEXT, 0) + 1 + this.hits);
     this.hits = ((this.hits << 1) | hit) & 7;
-    const entry = keys.at(hit === 1 ? expected : this.indexes.code(given, keys.size, last));
+    const entry = keys.at(hit === 1 ? expected : this.indexes.code(given, keys.size, lastKey?.index ?? 0));
     if (entry === undefined) throw malformed("a coded key of a map is of none that came before");
     return entry;
   }
