@@ -107,6 +107,10 @@ describe.each(SERVERS)("maps, through %s", (server) => {
   it("equal their publisher's after each change", async () => {
     const bob = await stack.connect("bob");
     const { offered, twin } = await offer();
+    const forms = new Set<string>();
+    bob.onBlock = (_, frames) => {
+      for (const { frame } of frames) if (frame.type === "coded") forms.add(frame.form);
+    };
     const subscription = await bob.subscribe<Reading>(offered.node);
     const seen = record(subscription);
     await same(subscription, twin);
@@ -131,6 +135,8 @@ describe.each(SERVERS)("maps, through %s", (server) => {
       { key: "b", value: undefined, previous: one },
       { key: "c", value: three, previous: undefined },
     ]);
+    // Each key has a memory of its own in the chain.
+    expect(forms).toContain("map");
     // An empty map may be whole before the program listens.
     expect(seen.syncing).toBe(0);
     expect(seen.synced).toBeLessThanOrEqual(1);

@@ -1,4 +1,5 @@
 import {
+  createHello,
   createRowCodec,
   decodeBlock,
   decodeRow,
@@ -24,14 +25,14 @@ function setUp(bounds: Pick<OfferOptions, "maxItems" | "maxBytes"> = {}) {
   } as unknown as ServiceHost;
   const map = new OfferedMap<Value>("alice@x/m", { kind: "map", ...bounds }, host, codec);
   /** The link begins, and the component has the updates up to `sequence`. */
-  const bind = (sequence: number): void => {
+  const bind = (sequence: number, peer = PEER): void => {
     map.interrupt();
     map.bound(
       {
         ...{ type: "bind", role: "service", alias: 0, node: map.node, sequence },
         incarnation: map.incarnation,
       } satisfies BindServiceFrame,
-      PEER,
+      peer,
     );
   };
   /** Returns the rows that are sent now, with their sequences. */
@@ -44,7 +45,14 @@ function setUp(bounds: Pick<OfferOptions, "maxItems" | "maxBytes"> = {}) {
       }),
     );
   const keep = (sequence: number): void => map.kept(map.incarnation, sequence);
-  return { map, bind, sent, keep, asked };
+  /** Returns the forms of the DATA that is sent now. */
+  const forms = (): string[] =>
+    map.take(65_535, 1e9).flatMap(({ base64 }) =>
+      decodeBlock(Buffer.from(base64, "base64"), DEFAULT_LIMITS).flatMap((frame) => {
+        return frame.type === "data" || frame.type === "coded" ? [frame.form] : [];
+      }),
+    );
+  return { map, bind, sent, forms, keep, asked };
 }
 
 describe("a map that is offered", () => {
@@ -60,6 +68,18 @@ describe("a map that is offered", () => {
       [3, [["a"]]],
       [4, [[]]],
     ]);
+  });
+
+  it.each([
+    ["reads the form for maps", ["rows", "coded", "map"], ["map", "chained"]],
+    ["does not know that form", ["rows", "coded"], ["key", "chained"]],
+  ] as const)("is coded for a component that %s", (_, codecs, expected) => {
+    const { map, bind, forms } = setUp();
+    const session = { peerHello: createHello({ codecs }) } as unknown as LinkPeer["session"];
+    bind(0, { ...PEER, readsCoded: true, session });
+    const first = forms();
+    map.set("a", 1);
+    expect([...first, ...forms()]).toEqual(expected);
   });
 
   it("sends a batch as one update, without what it replaces itself", () => {

@@ -277,7 +277,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
 
   /** @internal The component has bound the service under this alias, and has its updates up to `frame.sequence`. */
   bound(frame: BindServiceFrame, peer: LinkPeer): void {
-    this.binding = new ServiceBinding(frame.alias, this.codec, peer);
+    this.binding = new ServiceBinding(frame.alias, this.codec, peer, this.options.kind === "map");
     this.wasBound = true;
     this.pace.forget();
     this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;

@@ -243,8 +243,8 @@ export const configSchema = z.strictObject({
        */
       withdrawnSeconds: count.default(60),
       /**
-       * Most bytes of memory of the readers of all services that one link publishes. A reader takes 1.7 MB at most, and
-       * usually about 100 KB.
+       * Most bytes of memory of the readers of all services that one link publishes. A reader takes 1.7 MB at most
+       * (5.9 MB for a map), and usually about 100 KB.
        */
       maxReaderBytesPerLink: count.default(134_217_728),
       /**

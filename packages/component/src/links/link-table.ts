@@ -29,7 +29,7 @@ import { LinkReader } from "./link-reader.js";
 import { LinkVerifier } from "./link-verifier.js";
 
 /** Codecs that the component reads. A publisher without the columnar codec may send deflated rows. */
-const READS: HelloFrame["codecs"] = ["rows", "deflated", "coded"];
+const READS: HelloFrame["codecs"] = ["rows", "deflated", "coded", "map"];
 /** How long the component reads what a closed link still holds, in ms. */
 const CLOSED_MS = 60_000;
 
