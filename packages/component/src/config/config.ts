@@ -138,7 +138,7 @@ export const configSchema = z.strictObject({
       maxServices: count.default(100_000),
       /** Most subscriptions of one link. */
       maxSubscriptionsPerLink: count.default(10_000),
-      /** Most requests by frame of one link that the component has not answered with DONE. One more ends the link. */
+      /** Most requests by frame of one link that are not yet answered completely. One more ends the link. */
       maxRequestsPerLink: count.default(16),
       /** Most patterns (`alice@example.org/t*`) that one link subscribes to. */
       maxPatternsPerLink: count.default(100),
@@ -184,7 +184,7 @@ export const configSchema = z.strictObject({
       pendingSeconds: count.default(3_600),
       /**
        * How long the component remembers that a publisher denied a request, in seconds. Then it forwards a new request
-       * of the same account again.
+       * of the same account to the publisher.
        */
       denialSeconds: count.default(60),
       /** How long an approval stays that its account does not use, in seconds. 7,776,000: 90 days. */
@@ -239,7 +239,7 @@ export const configSchema = z.strictObject({
        */
       withdrawnSeconds: count.default(60),
       /**
-       * Most bytes of memory of the readers of all services that one link publishes. A reader takes 1.7 MB at most, and
+       * Most bytes of memory for reading all services that one link publishes. One service takes 1.7 MB at most, and
        * usually about 100 KB.
        */
       maxReaderBytesPerLink: count.default(134_217_728),
