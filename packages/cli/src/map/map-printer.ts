@@ -36,7 +36,8 @@ interface Waiting {
 
 /**
  * Prints the changes of a map. While the reader is slow, remembers which keys have changed, and prints their newest
- * values later. So what waits is bounded by the keys of the map. Changes of `taken` count as taken once they are written.
+ * values later. So what waits is bounded by the keys of the map. Changes of `taken` count as taken once they are
+ * written.
  */
 export class MapPrinter {
   /** Keys that have changed since the reader became slow. */

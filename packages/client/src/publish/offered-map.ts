@@ -58,10 +58,10 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
 
   /**
    * Sets the value of a key: 1 to 512 characters. Throws `unencodable` for another key or a value that cannot travel,
-   * `too-large` if key and value take more than 48 KiB, `stopped` after `stop`, and `busy` while 65,536 updates, or
-   * 16 MiB, wait for the component. Throws `limit-exceeded` if the keys that this program has set would exceed `maxItems`
-   * or `maxBytes`. If they exceed it with keys of an earlier program, or exceed a limit of the component, the component
-   * refuses the change: the service emits `ended` with `limit-exceeded`.
+   * `too-large` if key and value take more than 48 KiB, `stopped` after `stop`, and `busy` while 65,536 updates, or 16
+   * MiB, wait for the component. Throws `limit-exceeded` if the keys that this program has set would exceed `maxItems`
+   * or `maxBytes`. If they exceed it with keys of an earlier program, or exceed a limit of the component, the
+   * component refuses the change: the service emits `ended` with `limit-exceeded`.
    */
   set(key: string, value: T): void {
     assertMapKey(key, DEFAULT_LIMITS);
@@ -109,8 +109,8 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
   }
 
   /**
-   * Resolves when the component keeps all changes made until now, as safely as the durability of the map says. Waits for
-   * the link, however long that takes. Rejects with the error that ends the map, and with `stopped` after its end.
+   * Resolves when the component keeps all changes made until now, as safely as the durability of the map says. Waits
+   * for the link, however long that takes. Rejects with the error that ends the map, and with `stopped` after its end.
    */
   async settled(): Promise<void> {
     const last = this.published;

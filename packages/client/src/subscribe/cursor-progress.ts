@@ -16,8 +16,8 @@ interface Run {
 }
 
 /**
- * How far the program has come in a log or a map with a named cursor. The component counts rows since BIND. So this counts which
- * of the rows since BIND the program has taken, among them rows that came on an earlier link too.
+ * How far the program has come in a log or a map with a named cursor. The component counts rows since BIND. So this
+ * counts which of the rows since BIND the program has taken, among them rows that came on an earlier link too.
  */
 export class CursorProgress {
   private readonly runs: Run[] = [];
@@ -31,8 +31,8 @@ export class CursorProgress {
   ) {}
 
   /**
-   * The last position that the program has taken, or behind which it begins. Undefined before the first grant. A request
-   * that cannot rely on the cursor begins here: what waits in the queue is lost with the program.
+   * The last position that the program has taken, or behind which it begins. Undefined before the first grant. A
+   * request that cannot rely on the cursor begins here: what waits in the queue is lost with the program.
    */
   get taken(): TakenPosition | undefined {
     return this.position;
@@ -63,8 +63,8 @@ export class CursorProgress {
   }
 
   /**
-   * Rows of a map arrived. They are taken all together, with the position `to`. A frame without rows needs no position of
-   * its own.
+   * Rows of a map arrived. They are taken all together, with the position `to`. A frame without rows needs no position
+   * of its own.
    */
   cameTogether(epoch: number, rows: number, to: number): void {
     if (rows === 0) return;

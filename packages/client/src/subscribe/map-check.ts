@@ -64,8 +64,8 @@ interface Waiter {
 
 /**
  * Compares a replica with the component's map, and repairs what differs. The component sends a checksum now and then
- * (DIGEST). One that differs leads to the keys: the client asks for the checksums of 16 parts, and of the parts of those
- * that differ, until the component sends the entries of a part that has a few.
+ * (DIGEST). One that differs leads to the keys: the client asks for the checksums of 16 parts, and of the parts of
+ * those that differ, until the component sends the entries of a part that has a few.
  */
 export class MapCheck {
   private link: CheckLink | undefined;

@@ -85,8 +85,8 @@ export class MapReplica {
   }
 
   /**
-   * The position of the map that `values` shows. Undefined: it shows none yet, or some changes of the last position still
-   * wait.
+   * The position of the map that `values` shows. Undefined: it shows none yet, or some changes of the last position
+   * still wait.
    */
   get shown(): { readonly epoch: number; readonly offset: number } | undefined {
     return this.staged.size > 0 || this.anew || this.awaitsFirst ? undefined : this.position;

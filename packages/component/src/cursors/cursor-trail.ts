@@ -25,8 +25,8 @@ export class CursorTrail {
   }
 
   /**
-   * Rows were sent. Of a log, the last one has the offset `to`, and the others those before it. `isWhole`, of a map: the
-   * rows are taken all together.
+   * Rows were sent. Of a log, the last one has the offset `to`, and the others those before it. `isWhole`, of a map:
+   * the rows are taken all together.
    */
   sent(rows: number, to: number, isWhole = false): void {
     if (rows === 0) return;

@@ -197,9 +197,9 @@ export class MapState {
   }
 
   /**
-   * Forgets the removals over the bounds, at most `most` of them. `now`: in ms since 1970. `pinnedFrom` returns the offset
-   * behind which a cursor needs removals. Cursors need no removal beyond its age of `maxPinnedMs`, and none beyond the
-   * bounds of number and bytes. Returns what the store is to forget.
+   * Forgets the removals over the bounds, at most `most` of them. `now`: in ms since 1970. `pinnedFrom` returns the
+   * offset behind which a cursor needs removals. Cursors need no removal beyond its age of `maxPinnedMs`, and none
+   * beyond the bounds of number and bytes. Returns what the store is to forget.
    */
   forgetRemovals(now: number, most: number, pinnedFrom = (): number => Infinity): MapWrite[] {
     const writes: MapWrite[] = [];
@@ -275,8 +275,8 @@ export class MapState {
   }
 
   /**
-   * Returns the entries with a value of a range, of the keys that `takes` accepts, in the order of positions. Undefined:
-   * there are more than `most`. All entries must have a hash.
+   * Returns the entries with a value of a range, of the keys that `takes` accepts, in the order of positions.
+   * Undefined: there are more than `most`. All entries must have a hash.
    */
   entriesOf(
     range: number,

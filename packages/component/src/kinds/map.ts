@@ -237,8 +237,8 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
   }
 
   /**
-   * Returns the lowest offset of a cursor that needs removals: its consumer comes back for what changed since. Infinity:
-   * no cursor needs one.
+   * Returns the lowest offset of a cursor that needs removals: its consumer comes back for what changed since.
+   * Infinity: no cursor needs one.
    */
   private pinnedFrom(): number {
     const { epoch, node } = this.record;

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 
 /** Most connections at once. A few scrapers and health checks need one each. */
 const MAX_CONNECTIONS = 64;
-/** A request must be whole after this time, in ms. */
+/** Longest time until a request has arrived completely, in ms. */
 const REQUEST_MS = 5_000;
 const TEXT = "text/plain; charset=utf-8";
 
@@ -23,11 +23,11 @@ export interface StatusPages {
 
 /**
  * A small HTTP server for monitors: `/metrics` for Prometheus, `/health` (200 while the process answers) and `/ready`
- * (200, or 503 with the reasons, one a line). It answers GET and HEAD, needs no password, and shows no name of a user.
+ * (200, or 503 with one reason a line). It answers GET and HEAD, needs no password, and shows no name of a user.
  */
 export class StatusServer {
   private server: Server | undefined;
-  /** The scrape under way, which all that come meanwhile share. */
+  /** The scrape under way. Requests that arrive before its end share it. */
   private scrape: Promise<{ readonly text: string; readonly contentType: string }> | undefined;
 
   constructor(
@@ -36,7 +36,7 @@ export class StatusServer {
     private readonly log: Logger,
   ) {}
 
-  /** Resolves when the server listens. Rejects with `unreachable` if it cannot. Once. */
+  /** Resolves when the server listens. Rejects with `unreachable` if it cannot listen. Later calls do nothing. */
   async start(): Promise<void> {
     if (this.server !== undefined) return;
     const { host, port } = this.address;
@@ -72,7 +72,7 @@ export class StatusServer {
     if (!isLoopbackHost(host))
       this.log.warn(
         { host },
-        "metrics are served to other machines, without a password: let a firewall choose which",
+        "metrics are served to other machines, without a password: limit access by a firewall",
       );
   }
 

@@ -30,11 +30,11 @@ export const DEFAULT_EXPIRY: StoreExpiry = {
 const CHECK_MS = 1_000;
 
 /**
- * Opens the store in the directory `location`, and creates both if they are missing. One process at a time can have the
- * store. Repairs a damaged store: copies everything that can be read into a new file, keeps the damaged file beside it
- * under a name with the time, and calls `onDamage` for each range of lost updates. Gives the services of an older copy new
- * epochs. Rejects with `store-failed` if
- * another process has the store, if nothing of it can be read, or if it is of another version.
+ * Opens the store in the directory `location`, and creates both if they are missing. One process at a time can have
+ * the store. Repairs a damaged store: copies everything that can be read into a new file, keeps the damaged file
+ * beside it under a name with the time, and calls `onDamage` for each range of lost updates. Gives the services of an
+ * older copy new epochs. Rejects with `store-failed` if another process has the store, if nothing of it can be read,
+ * or if it is of another version.
  */
 export async function openLmdbStore(location: string, options: DiskStoreOptions): Promise<Store> {
   const letGo = holdLocation(location);

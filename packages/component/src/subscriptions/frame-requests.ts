@@ -152,8 +152,8 @@ export class FrameRequests {
 
   /**
    * Subscribes for a pattern. Returns undefined if the link may not subscribe, or has subscribed. No publisher is
-   * asked. An option applies only where it can: `since` to logs, `cursor` to logs and maps, thinning to other kinds, and
-   * fields or deadbands to values that are not opaque.
+   * asked. An option applies only where it can: `since` to logs, `cursor` to logs and maps, thinning to other kinds,
+   * and fields or deadbands to values that are not opaque.
    */
   private subscribeTo(service: Service, { link, options }: Pattern): LinkSubscription | undefined {
     if (!service.record.mayTake(link.bareJid) || link.taken.has(service)) return undefined;

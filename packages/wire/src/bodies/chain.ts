@@ -56,7 +56,7 @@ export class ChainEncoder {
   constructor(
     private readonly limits: CodecLimits,
     private readonly policy: ChainPolicy = DEFAULT_CHAIN_POLICY,
-    private readonly key: KeyForm = "key",
+    private readonly key: "key" | "map" = "key",
   ) {}
 
   /** Approximate memory held, in bytes. */

@@ -198,8 +198,8 @@ export interface SnapshotFrame {
 }
 
 /**
- * Component → subscriber of a map: checksums of the map of this position, of the keys of one range that the subscription
- * takes. The subscriber has received every change up to the position when this frame arrives.
+ * Component → subscriber of a map: checksums of the map of this position, of the keys of one range that the
+ * subscription takes. The subscriber has received every change up to the position when this frame arrives.
  */
 export interface DigestFrame {
   readonly type: "digest";
@@ -211,8 +211,9 @@ export interface DigestFrame {
   /** Time after which the component sends the next one if the map has changed by then, in ms. 0: it was asked for. */
   readonly intervalMs: number;
   /**
-   * 8 bytes: the checksum of the range. 64 bytes: the first four bytes of the checksum of each part. 2 bytes: a bit for
-   * each part that differs from the sums of a request, the first part in the lowest bit. Answers for these parts follow.
+   * 8 bytes: the checksum of the range. 64 bytes: the first four bytes of the checksum of each part. 2 bytes: a bit
+   * for each part that differs from the sums of a request, the first part in the lowest bit. Answers for these parts
+   * follow.
    */
   readonly sums: Uint8Array;
 }
