@@ -36,8 +36,11 @@ const DURABILITIES = { prosody: ["sync", "interval"], ejabberd: ["none"] } as co
   readonly LogDurability[]
 >;
 
-/** What is done to the programs with a process of their own, in each round behind Prosody. */
-const RESIDENT_FAULTS: readonly ResidentFault[] = ["network", "none", "publisher", "none", "subscriber"];
+/** What is done to the programs with a process of their own, in the last rounds behind Prosody. */
+const RESIDENT_FAULTS: readonly (ResidentFault | undefined)[] = [
+  ...[undefined, undefined],
+  ...(["publisher", "network", "subscriber"] as const),
+];
 
 /** Faults that end a component's process. A `storm` ends it with some seeds; with this seed it does not. */
 const FORGETS: readonly FaultKind[] = ["crash-component", "restart-component"];
@@ -53,15 +56,15 @@ describe("a log under load", () => {
       const rows: CrashRow[] = [];
       let residents: Residents | undefined;
       try {
-        if (hasStore) residents = await Residents.start(stage, TRANSPORTS, signal);
         for (const [i, kinds] of ROUNDS[server].entries()) {
           const faults = new Map(
             TRANSPORTS.map((transport, t) => [transport, typeof kinds === "string" ? kinds : kinds[t]]),
           ) as ReadonlyMap<(typeof TRANSPORTS)[number], FaultKind>;
+          const residentFault = hasStore ? RESIDENT_FAULTS[i] : undefined;
+          if (residentFault !== undefined) residents ??= await Residents.start(stage, TRANSPORTS, signal);
           const told = { round: i + 1, seed: 104 + i, swift: true, tell: () => undefined };
-          const own = { residents, residentFault: RESIDENT_FAULTS[i] };
-          const durabilities = DURABILITIES[server];
-          rows.push(...(await runRound(stage, { ...told, ...own, faults, durabilities, signal })));
+          const own = { residents, residentFault, durabilities: DURABILITIES[server] };
+          rows.push(...(await runRound(stage, { ...told, ...own, faults, signal })));
         }
       } finally {
         await residents?.close();
@@ -70,7 +73,7 @@ describe("a log under load", () => {
       expect(rows.filter(({ findings }) => findings.length > 0)).toEqual([]);
       for (const { fault, durability, process, killed, ...counts } of rows) {
         const { published, delivered, lost, repeated, duplicated, reordered } = counts;
-        expect(published).toBeGreaterThan(process === "test" ? 300 : 50);
+        expect(published).toBeGreaterThan(process === "test" ? 300 : 0);
         expect(delivered + lost).toBe(published);
         expect([duplicated, reordered]).toEqual([0, 0]);
         if (durability === "sync" || !FORGETS.includes(fault)) expect(lost).toBe(0);

@@ -21,10 +21,11 @@ export class MapLoad {
   constructor(
     private readonly offered: OfferedMap<Entry>,
     private readonly random: Random,
+    private readonly gapMs = GAP_MS,
   ) {}
 
   begin(): void {
-    this.timer ??= setInterval(() => this.change(), GAP_MS);
+    this.timer ??= setInterval(() => this.change(), this.gapMs);
   }
 
   stop(): void {

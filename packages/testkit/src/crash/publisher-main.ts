@@ -10,14 +10,18 @@ import {
   METHOD,
   NAMES,
   NOTED,
+  RESIDENT_RATE,
   type LogCounts,
   type LogName,
   type PublisherReport,
   type PublisherStart,
 } from "./resident-messages.js";
 
-/** Time between two updates of each log, in ms. */
-const GAP_MS = 25;
+/** Time between two bursts of each log, in ms. */
+const GAP_MS = 100;
+const BURST = (RESIDENT_RATE * GAP_MS) / 1_000;
+/** Time between two changes of the map, in ms: 20 a second. */
+const MAP_GAP_MS = 50;
 
 runChild<PublisherStart>(async ({ login, location, seed, approved }) => {
   const store = await openOutboxStore(location);
@@ -38,7 +42,7 @@ runChild<PublisherStart>(async ({ login, location, seed, approved }) => {
         OfferedMap<Entry>
       >,
   );
-  const load = new MapLoad(map, createRandom(seed));
+  const load = new MapLoad(map, createRandom(seed), MAP_GAP_MS);
   map.handle<{ readonly n: number }>(METHOD, ({ n }) => {
     // The proof hears of it before the caller.
     say<PublisherReport>({ type: "ran", n });
@@ -85,7 +89,7 @@ runChild<PublisherStart>(async ({ login, location, seed, approved }) => {
     tellRest();
   };
   const tick = (): void => {
-    for (const name of LOGS) publishNext(logs[name], seed);
+    for (const name of LOGS) for (let i = 0; i < BURST; i++) publishNext(logs[name], seed);
     value.publish(logs.sync.published);
     tellCounts();
     tellSaved().catch(failed);

@@ -15,6 +15,8 @@ export const METHOD = "note";
 /** Key of the map that a command changes. */
 export const NOTED = "noted";
 
+/** Updates a second of each log: enough for the kills, since `Crew` has the load. */
+export const RESIDENT_RATE = 20;
 /** Seed of all values of the logs. */
 export const VALUES_SEED = 7;
 

@@ -1,6 +1,7 @@
 import type { Entry } from "./map-load.js";
 import {
   LOGS,
+  RESIDENT_RATE,
   VALUES_SEED,
   type LogCounts,
   type Login,
@@ -11,8 +12,6 @@ import { Resident, type NextLogin } from "./resident.js";
 
 /** Updates of a log with `interval` that were acknowledged earlier than this before a crash are on the disk, in ms. */
 const WINDOW_MS = 2_000;
-/** Average number of updates a second of each log. */
-const RATE = 40;
 const NONE: LogCounts = { sync: 0, interval: 0 };
 
 /** What the publisher has when it rests. */
@@ -112,8 +111,9 @@ export class ResidentPublisher extends Resident<PublisherStart, PublisherReport>
     const since = performance.now() - WINDOW_MS;
     const before = this.times.findLast(({ at }) => at <= since)?.kept ?? 0;
     // After a break, everything that waited arrives at once.
-    const most = this.breaks === this.breaksBefore ? (RATE * WINDOW_MS) / 1_000 : Infinity;
-    this.windows.push({ from: before + 1, to: this.published.interval, most });
+    const most = this.breaks === this.breaksBefore ? (RESIDENT_RATE * WINDOW_MS) / 1_000 : Infinity;
+    // It may have published, and have been answered, since its last report.
+    this.windows.push({ from: before + 1, to: this.published.interval + RESIDENT_RATE, most });
   }
 
   /** What it has, for findings. */

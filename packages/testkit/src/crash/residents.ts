@@ -17,7 +17,7 @@ import type { Stage } from "./stage.js";
 const READY_MS = 90_000;
 /** Longest time from the end of the load until everything is as it must be, in ms: longer than every time-out. */
 const SETTLE_MS = 120_000;
-const POLL_MS = 100;
+const POLL_MS = 200;
 
 /** What the proof does to the programs in one round. `none`: only the faults of the round. */
 export const RESIDENT_FAULTS = ["publisher", "subscriber", "both", "network", "none"] as const;

@@ -18,7 +18,7 @@ import {
 import { numberOf } from "./values.js";
 
 /** Time between two commands, in ms. */
-const GAP_MS = 100;
+const GAP_MS = 200;
 /** Longest time for the result of a command, in ms: longer than any fault lasts. */
 const TIMEOUT_MS = 120_000;
 
@@ -60,7 +60,9 @@ runChild<SubscriberStart>(async ({ login, location, seed, publisher, since, last
     watchEnd(subscription);
   };
   watch(
-    await persist(() => client.subscribe<unknown>(nodeOf("sync"), { cursor: CURSOR, since: "first" })),
+    await persist(() =>
+      client.subscribe<unknown>(nodeOf("sync"), { windowMs: 100, cursor: CURSOR, since: "first" }),
+    ),
     "sync",
   );
   watch(
