@@ -22,6 +22,7 @@ export default defineConfig({
           environment: "node",
           // Files of one worker share the modules that they import: importing them took half of the processor time.
           isolate: false,
+          setupFiles: ["test/support/leftovers.ts"],
           // What takes two seconds alone takes thirty on a busy machine; a hang is still found.
           testTimeout: 120_000,
           hookTimeout: 120_000,

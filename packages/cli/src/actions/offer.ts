@@ -134,6 +134,10 @@ async function publish(
       if (options.every === undefined) {
         await publishLines(values, ending.signal);
         values.summarize();
+        if (options.keep && options.store !== undefined) {
+          await service.saved();
+          tell("end of the input: all values are saved in the store");
+        }
         if (options.keep) await untilAborted(ending.signal);
       } else await runEvery(options.every, words, values, ending.signal);
     } finally {

@@ -63,6 +63,8 @@ it("asks the application once, and gives what it decided without a link when it 
   // The next question is a new one.
   ask("3");
   expect(authorize).toHaveBeenCalledTimes(2);
+  decide(true);
+  await vi.waitFor(() => expect(sent).toEqual(["2 true", "3 true"]));
 });
 
 it("forgets what it decided without a link when access is to be decided anew", async () => {

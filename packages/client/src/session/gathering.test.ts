@@ -1,5 +1,5 @@
 import { StanzapackError, type Frame, type RequestFrame } from "@stanzapack/wire";
-import { expect, it, vi } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { LinkRequests } from "../link/link-requests.js";
 import type { SubscribeOptions } from "../options/subscribe-options.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
@@ -10,6 +10,7 @@ function setUp() {
   const sent: RequestFrame[] = [];
   const link = { maxBlockBytes: 4_095, sendFrame: (frame: RequestFrame) => void sent.push(frame) };
   const requests = new LinkRequests(() => link, 20_000, vi.fn());
+  onTestFinished(() => requests.fail(new StanzapackError("stopped", "the test has ended")));
   const router = { requests } as unknown as FrameRouter;
   const gathering = new Gathering();
   const subscribe = (name: string, options: SubscribeOptions<unknown> = {}) => {

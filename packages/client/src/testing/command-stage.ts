@@ -1,7 +1,7 @@
 import { decodeRow, WHOLE, type CallFrame, type ErrorCode, type Value } from "@stanzapack/wire";
-import { vi } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import type { CommandHost, CommandWatcher } from "../commands/command-host.js";
-import { continueCommands } from "../commands/commands.js";
+import { continueCommands, type Commands } from "../commands/commands.js";
 import { LinkCalls, type CallOutcome } from "../link/link-calls.js";
 import type { CommandsOptions } from "../options/command-options.js";
 import { CallHandlers } from "../publish/call-handlers.js";
@@ -67,9 +67,20 @@ export class CommandStage {
   private calling: LinkCalls | undefined;
   private offset = 0;
   private known = true;
+  /** Everything that was made, also by programs that have ended. */
+  private readonly made: { readonly shareds: SharedSubscription[]; readonly queues: Commands[] };
 
   constructor() {
+    this.made = { shareds: [this.shared], queues: [] };
     this.resubscribe();
+    onTestFinished(() => this.end());
+  }
+
+  /** Stops all timers. */
+  private end(): void {
+    this.store.crash();
+    for (const queue of this.made.queues) void queue.close();
+    for (const shared of this.made.shareds) shared.finish(undefined);
   }
 
   private subscribed(): SharedSubscription {
@@ -90,6 +101,7 @@ export class CommandStage {
   /** The subscriber subscribes, as after a restart of its program. There is no link yet. */
   resubscribe(): void {
     this.shared = this.subscribed();
+    this.made.shareds.push(this.shared);
     this.subscription = this.shared.join<number>({});
     this.known = true;
   }
@@ -121,6 +133,7 @@ export class CommandStage {
   /** Makes the queue of the commands in the store. Its events are in `events`, by id. */
   open(options: CommandsOptions = {}) {
     const commands = continueCommands(this.host, this.store.open(), options);
+    this.made.queues.push(commands);
     const events: [string, unknown, unknown?][] = [];
     commands.on("done", ({ command, result }) => events.push(["done", command.args, result]));
     commands.on("variance", ({ command, expected, result }) =>

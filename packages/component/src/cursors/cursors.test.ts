@@ -1,6 +1,6 @@
 import { createRawDeflate, createRowCodec, DEFAULT_LIMITS, WHOLE, type Frame } from "@stanzapack/wire";
 import { pino } from "pino";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createStats } from "../base/stats.js";
 import { Broker } from "../broker/broker.js";
 import { Budgets } from "../budgets/budgets.js";
@@ -55,6 +55,7 @@ function setUp(own: Partial<typeof parsed> = {}, kept: StoredCursor[] = []) {
   const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   const budgets = new Budgets(limits, createStats(), (domain) => domain === "x");
   const broker = new Broker(nothing, codec, limits, createStats(), () => 7, log, budgets);
+  onTestFinished(() => broker.stop());
   const { store, cursors } = fakeStore(kept);
   broker.cursors.use(cursors);
   const open = (jid: string): TestLink => {

@@ -1,3 +1,5 @@
+import { onTestFinished } from "vitest";
+import { XmppError } from "../base/errors.js";
 import type { Connection, ConnectionEvents, StanzaHandler } from "../connection/connection.js";
 import { createIqHandlers } from "../stanzas/iq-handlers.js";
 import { createIqRequests } from "../stanzas/iq-requests.js";
@@ -15,11 +17,12 @@ export interface LoopbackConnection extends Connection {
   peer: LoopbackConnection | undefined;
 }
 
-/** A connection without a server. The peer receives each stanza at once, with the sender's address. */
+/** A connection without a server, which ends with its test. The peer receives each stanza at once, with the sender's address. */
 export function createLoopback(kind: "client" | "component", jid: string): LoopbackConnection {
   const handlers = new Set<StanzaHandler>();
   const events = createListeners<ConnectionEvents>();
   const requests = createIqRequests(() => []);
+  onTestFinished(() => requests.rejectAll(new XmppError("stopped", "the test has ended")));
   const iqHandlers = createIqHandlers(() => jid);
   const parser = new StreamParser();
   parser.write("<s xmlns='jabber:client'>");
