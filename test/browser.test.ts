@@ -326,7 +326,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
 
       await page.reload();
       await open(stack.sandbox.websocketUrl);
-      await poll("queue.pending.length", 60_000).toBe(0);
+      await poll("queue.pending.length", 180_000).toBe(0);
       expect(runs).toEqual(keys);
       expect(await page.evaluate("count")).toEqual({
         ...{ done: queued - changed.length, failed: [], waited: queued },

@@ -83,8 +83,8 @@ describe.concurrent.each(behind("ejabberd"))("a component that loses its stream,
     expect(row["opens"]).toBeGreaterThanOrEqual(40);
     // Ten at once, and those that a busy machine lets come close together.
     expect(row["opensBeyondRate"]).toBeLessThanOrEqual(20);
+    // How often one client is refused depends on how late a busy machine lets it come. `open-admission.test.ts` proves
+    // that a client that comes in time is refused once.
     expect(row["refused"]).toBeGreaterThan(0);
-    // Once for each client, and once more if it came over a second late: the component keeps its turn no longer.
-    expect(row["refusedMaxPerClient"]).toBeLessThanOrEqual(3);
   }, 600_000);
 });

@@ -39,6 +39,8 @@ import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
 import { safeLogger } from "./base/safe-logger.js";
 import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
+import { Monitoring } from "./metrics/monitoring.js";
+import { survey } from "./metrics/survey.js";
 import { openStore } from "./store/open-store.js";
 import type { Store } from "./store/store.js";
 import { createStats, type ComponentStats } from "./base/stats.js";
@@ -114,6 +116,31 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const gate = new RequestGate(connection, budgets, stats);
 
   let store: Store | undefined;
+  const readStats = (): ComponentStats => ({
+    ...stats,
+    services: broker.catalog.services.size,
+    subscriptions: countSubscriptions(broker),
+    cursors: broker.cursors.size,
+    framesReceived: { ...stats.framesReceived },
+    sentChars: { ...stats.sentChars },
+    bodyChars: { ...stats.bodyChars },
+    refusedFor: { ...stats.refusedFor },
+  });
+  const monitoring =
+    config.metrics &&
+    new Monitoring(
+      config.metrics,
+      {
+        stats: () => stats,
+        survey: () => survey(links.all(), broker.catalog.services.values(), monotonicNow()),
+        online: () => connection.state === "online",
+        cursors: () => broker.cursors.size,
+        laneBytes: () => broker.laneMemory.bytes,
+        store: () => store?.usage(),
+      },
+      connection,
+      log,
+    );
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
@@ -176,13 +203,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const component: StreamsComponent = {
     domain,
     onEnded: undefined,
-    stats: () => ({
-      ...stats,
-      services: broker.catalog.services.size,
-      subscriptions: countSubscriptions(broker),
-      cursors: broker.cursors.size,
-      framesReceived: { ...stats.framesReceived },
-    }),
+    stats: readStats,
     reload(nextConfig) {
       const next = checkConfig("reload", nextConfig);
       const before = { ...config, ...adminSettings, limits, log: { level }, envelope: linkSettings.envelope };
@@ -194,6 +215,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       return reloaded;
     },
     async start({ signal } = {}) {
+      await monitoring?.start();
       await restore();
       try {
         await connection.start(signal === undefined ? {} : { signal });
@@ -220,7 +242,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   /** Opens the store, once, and brings back what it has. */
   async function restore(): Promise<void> {
     if (store !== undefined) return;
-    store = await openStore(config.store, limits, isOurs, log);
+    store = await openStore(config.store, limits, isOurs, log, monitoring?.committed);
     if (store === undefined || config.store.kind === "memory") {
       log.info({ store: "memory" }, "everything is kept in memory: a restart of the component loses it");
       return;
@@ -258,6 +280,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     links.clear();
     streams.dispose();
     await connection.stop();
+    await monitoring?.stop();
     await store?.close();
   }
   return component;

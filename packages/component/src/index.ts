@@ -7,6 +7,7 @@ export {
   type ComponentLimits,
   type ConfigFile,
 } from "./config/config.js";
+export { formatConfig } from "./config/format-config.js";
 export { loadConfig, parseConfig, type ResolvedConfig } from "./config/load-config.js";
 export type { Reloaded } from "./config/reload.js";
 export type { ComponentStats } from "./base/stats.js";

@@ -7,3 +7,8 @@ export function formatBytes(bytes: number): string {
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString("en-US");
 }
+
+/** A window: in seconds from 1 s on, else in milliseconds. */
+export function formatDuration(ms: number): string {
+  return ms >= 1_000 ? `${ms / 1_000} s` : `${ms} ms`;
+}

@@ -1,7 +1,8 @@
 import Table from "cli-table3";
 import { createLogUpdate } from "log-update";
 import { FORMS } from "../rivals/forms.js";
-import { formatBytes } from "./format.js";
+import { comparableBytes } from "./comparison.js";
+import { formatBytes, formatDuration } from "./format.js";
 import type { Row } from "./measurement.js";
 import type { Readings } from "./readings.js";
 import { DEMO_SERVICES } from "./services.js";
@@ -62,6 +63,7 @@ export function createLineScreen(write: (line: string) => void): Screen {
   return {
     progress: write,
     start(read) {
+      write(LINES_HEAD);
       timer = setInterval(() => renderLines(read()).forEach(write), LINES_MS);
     },
     done: () => clearInterval(timer),
@@ -82,7 +84,7 @@ function renderTable({ elapsedMs, rows, readings }: Snapshot, columns: number): 
     table.push([
       name,
       shorten(reading?.newest ?? "", newestColumns).padEnd(newestColumns),
-      windowMs,
+      formatDuration(windowMs),
       reading?.perSecond.toFixed(1) ?? "",
       reading?.ageMs.toFixed(0) ?? "",
       ...perUpdate(rows, name),
@@ -93,24 +95,33 @@ function renderTable({ elapsedMs, rows, readings }: Snapshot, columns: number): 
   return `${table.toString()}\n\nbytes per update after ${seconds} s, each form on its own connection; Ctrl-C stops`;
 }
 
+/** Heads of the columns of plain lines, which are at most 80 columns wide. */
+const LINES_HEAD = formatLine(["time", "service", "per s", "age ms", ...FORMS, "newest value"]);
+
 function renderLines({ elapsedMs, rows, readings }: Snapshot): string[] {
-  const seconds = `${Math.floor(elapsedMs / 1_000)} s`.padStart(6);
+  const seconds = `${Math.floor(elapsedMs / 1_000)} s`;
   return DEMO_SERVICES.map(({ name }) => {
     const reading = readings.get(name);
-    const costs = perUpdate(rows, name).map((bytes, i) => `${FORMS[i]} ${bytes || "–"}`);
-    return [
-      `${seconds}  ${name.padEnd(12)} ${shorten(reading?.newest ?? "", 24).padEnd(24)}`,
-      `${(reading?.perSecond ?? 0).toFixed(1).padStart(4)}/s`,
-      `age ${(reading?.ageMs ?? 0).toFixed(0).padStart(4)} ms`,
-      `bytes per update: ${costs.join(", ")}`,
-    ].join("  ");
+    const rate = (reading?.perSecond ?? 0).toFixed(1);
+    const age = (reading?.ageMs ?? 0).toFixed(0);
+    return formatLine([seconds, name, rate, age, ...perUpdate(rows, name), reading?.newest ?? ""]);
   });
+}
+
+function formatLine(cells: readonly string[]): string {
+  const [time = "", service = "", rate = "", age = "", ours = "", body = "", batch = "", newest = ""] = cells;
+  return [
+    ...[time.padStart(6), service.padEnd(12), rate.padStart(5), age.padStart(6)],
+    ...[ours.padStart(10), body.padStart(9), batch.padStart(10), shorten(newest, 14)],
+  ]
+    .join(" ")
+    .trimEnd();
 }
 
 function perUpdate(rows: readonly Row[], service: string): string[] {
   return FORMS.map((form) => {
-    const bytes = rows.find((row) => row.service === service && row.form === form)?.bytesPerUpdate;
-    return bytes === undefined || bytes === null ? "" : formatBytes(bytes);
+    const bytes = comparableBytes(rows.find((row) => row.service === service && row.form === form));
+    return bytes === undefined ? "" : formatBytes(bytes);
   });
 }
 

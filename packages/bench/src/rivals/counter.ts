@@ -5,7 +5,7 @@
 export const COUNTER_BYTES = 3.5;
 
 /**
- * A sentence below cells in which JSON is smaller. Nothing if more than the counter makes the difference. `excess`:
+ * Lines below cells in which JSON is smaller. Nothing if more than the counter makes the difference. `excess`:
  * bytes by which our form is larger per update, for each cell. `compressed`: the cell's stream is compressed.
  */
 export function explainByCounter(
@@ -15,6 +15,7 @@ export function explainByCounter(
     return [];
   const most = Math.max(...losses.map(({ excess }) => excess)).toFixed(1);
   return [
-    `  All of these are in compressed streams, and by at most ${most} bytes: our stanzas have a counter, which shows a receiver that nothing was lost.`,
+    `  All of these are in compressed streams, and by at most ${most} bytes: our stanzas`,
+    "  have a counter, which shows a receiver that nothing was lost.",
   ];
 }

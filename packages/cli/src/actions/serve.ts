@@ -1,6 +1,7 @@
 import {
   createComponent,
   createLogger,
+  formatConfig,
   loadConfig,
   type ResolvedConfig,
   type StreamsComponent,
@@ -14,19 +15,24 @@ import { interruptible, untilAborted, type Interruption } from "../base/signals.
 export interface ServeOptions {
   readonly config?: string;
   readonly check?: true;
+  readonly printConfig?: true;
   readonly exitOnFailure?: true;
   readonly child?: true;
 }
 
 export async function serve(options: ServeOptions): Promise<void> {
   const { config: file } = options;
-  if (file === undefined) throw new UsageError("required option '--config <file>' not specified");
+  if (file === undefined && !process.env["STANZAPACK_COMPONENT_DOMAIN"])
+    throw new UsageError(
+      "required option '--config <file>' not specified; without a file, set STANZAPACK_COMPONENT_DOMAIN",
+    );
   const config = await loadConfig(file);
   const { secretFile } = config.component;
   const exposed = secretFile === undefined ? undefined : await describeExposure(secretFile);
-  if (options.check) {
+  if (options.check || options.printConfig) {
+    if (options.printConfig) process.stdout.write(formatConfig(config, file));
     if (exposed !== undefined) process.stderr.write(`warning: ${exposed}\n`);
-    process.stderr.write(`${file}: good\n`);
+    process.stderr.write(`${file ?? "environment"}: good\n`);
     if (config.store?.kind === "lmdb") process.stderr.write(`store: ${config.store.path}\n`);
     return;
   }
@@ -41,7 +47,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 async function run(
   config: ResolvedConfig,
-  file: string,
+  file: string | undefined,
   { child, exitOnFailure }: ServeOptions,
   logger: Logger,
   interruption: Interruption,
@@ -75,7 +81,7 @@ async function run(
   if (ended !== undefined) throw ended;
 }
 
-async function reload(component: StreamsComponent, file: string, logger: Logger): Promise<void> {
+async function reload(component: StreamsComponent, file: string | undefined, logger: Logger): Promise<void> {
   let config: ResolvedConfig;
   try {
     config = await loadConfig(file);

@@ -16,7 +16,8 @@ export function addServe(program: Command): void {
     // The action checks that this option is given. Commander reports a missing option before an unknown option, and the
     // unknown option may be this option misspelt.
     .option("--config <file>", "config file in YAML, see below")
-    .option("--check", "only check the config file, then exit")
+    .option("--check", "only check the config, then exit")
+    .option("--print-config", "print the config with all defaults as YAML, without the secret, then exit")
     .option(
       "--exit-on-failure",
       "exit with 1 if the server cannot be reached, or the connection is lost, instead of retrying",
@@ -39,14 +40,19 @@ Config file; only \`component\` is required:
     path: /var/lib/stanzapack     # default: $STATE_DIRECTORY (systemd), else stanzapack-data beside the config file
   admins: [root@example.org]      # accounts that may run \`stanzapack purge\`; default: none
   envelope: auto                  # ibb: no lean stanzas, which are the smallest
-  limits: {}                      # such as { maxLinks: 50000 }; docs/reference/limits.md has all limits
+  metrics: {}                     # http://127.0.0.1:9464/metrics, /health, /ready; or { host, port }; default: off
+  limits: {}                      # such as { maxLinks: 50000 }; docs/reference/configuration.md has all keys
   log: { level: info }            # trace debug info warn error silent
+
+A variable of the environment replaces a key of the file: STANZAPACK_COMPONENT_DOMAIN,
+STANZAPACK_COMPONENT_SECRET_FILE, STANZAPACK_LIMITS_MAX_LINKS, and so on. With these, no file is needed.
 
 The level \`info\` logs links, services, refusals and cut-offs, at most 20 lines of each kind in 10 s.
 
 Examples:
   $ stanzapack serve --config stanzapack.yaml
   $ stanzapack serve --config stanzapack.yaml --check
+  $ stanzapack serve --config stanzapack.yaml --print-config
   $ stanzapack serve --config stanzapack.yaml 2> >(npx pino-pretty >&2)`,
     )
     .action(lazily(async () => (await import("../actions/serve.js")).serve));

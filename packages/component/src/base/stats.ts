@@ -1,6 +1,6 @@
-import type { Frame } from "@stanzapack/wire";
+import type { BodyForm, Frame } from "@stanzapack/wire";
 
-/** Counters since the start, and sizes now. All are counts, except `heldUpMs`. */
+/** Counters since the start, and sizes now. All are counts, except those that end in `Ms` or `Chars`. */
 export interface ComponentStats {
   links: number;
   services: number;
@@ -14,13 +14,26 @@ export interface ComponentStats {
   stanzasSent: number;
   /** Link stanzas with DATA written. */
   dataStanzasSent: number;
+  /** Characters of these stanzas: lean stanzas, and In-Band Bytestreams. */
+  sentChars: { lean: number; ibb: number };
   /** Writes to the server's socket that carried link stanzas. */
   writes: number;
   framesReceived: Record<Frame["type"], number>;
   /** Updates received from publishers. */
   updatesIn: number;
+  /** Positions that publishers declared lost, or that the store lost. Subscribers are told about each. */
+  positionsLost: number;
+  /**
+   * Updates that subscribers did not receive as rows: they were conflated, or the selection left them out. Counted for
+   * each subscriber.
+   */
+  rowsConflated: number;
   /** DATA bodies encoded for lanes, each shared by its subscribers. */
   laneEncodes: number;
+  /** Time of encoding for lanes, and of giving the bodies to links, in ms. */
+  flushMs: number;
+  /** Characters in base64 of all bodies encoded, by their form. */
+  bodyChars: Partial<Record<BodyForm, number>>;
   /**
    * DATA bodies encoded for one subscriber, such as a first value, or one after a detachment. Equal bodies are encoded
    * once.
@@ -41,6 +54,8 @@ export interface ComponentStats {
   resumed: number;
   /** Opens, frames and requests refused. */
   refusals: number;
+  /** The same by reason: the code of our errors, or the condition of a stanza error. */
+  refusedFor: Record<string, number>;
   /**
    * Stanzas that fit no link of their sender, ignored or refused. They are of an earlier session, were sent again, or
    * are about another client's link.
@@ -81,6 +96,7 @@ export function createStats(): ComponentStats {
     calls: 0,
     stanzasSent: 0,
     dataStanzasSent: 0,
+    sentChars: { lean: 0, ibb: 0 },
     writes: 0,
     framesReceived: {
       ...{
@@ -112,7 +128,11 @@ export function createStats(): ComponentStats {
       },
     },
     updatesIn: 0,
+    positionsLost: 0,
+    rowsConflated: 0,
     laneEncodes: 0,
+    flushMs: 0,
+    bodyChars: {},
     singleEncodes: 0,
     digestsSent: 0,
     rangesRepaired: 0,
@@ -122,6 +142,7 @@ export function createStats(): ComponentStats {
     suspensions: 0,
     resumed: 0,
     refusals: 0,
+    refusedFor: {},
     strays: 0,
     holdUps: 0,
     heldUpMs: 0,

@@ -1,6 +1,7 @@
 import { createRowCodec, DEFAULT_LIMITS, StanzapackError, type RowCodec } from "@stanzapack/wire";
 import { StanzaError } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
+import { countRefusal } from "../base/refusals.js";
 import type { ComponentStats } from "../base/stats.js";
 import { Budgets } from "../budgets/budgets.js";
 import { Calls } from "../calls/calls.js";
@@ -38,6 +39,8 @@ export class Broker {
   readonly stored: StoredServices;
   readonly cursors: Cursors;
   readonly calls: Calls;
+  /** Memory of the encoders of all lanes. */
+  readonly laneMemory: LaneMemory;
   private readonly publishers: Publishers;
   private readonly newest: NewestValues;
   readonly logs: Logs;
@@ -63,12 +66,13 @@ export class Broker {
       this.subscriptions.subscribeTo(link, service, options, now),
     ));
     const publishers = (this.publishers = new Publishers(codec, demand, status, approvals, calls));
+    const memory = (this.laneMemory = new LaneMemory(limits));
     const laneContext = {
       rows: createRowCodec(DEFAULT_LIMITS),
       deflatedRows: codec,
       limits,
       randomId,
-      memory: new LaneMemory(limits),
+      memory,
     };
     const lanes = new LaneTable(fanOut, laneContext, budgets, limits, stats, log);
     const cursors = (this.cursors = new Cursors(limits, log, budgets.isOurs));
@@ -107,15 +111,16 @@ export class Broker {
   }
 
   /** A service takes no more of what its publisher sends: the offer ends, and the service stays as it is. */
-  private refusedUpdates(service: Service, { code, text }: StanzapackError): void {
-    this.stats.refusals++;
+  private refusedUpdates(service: Service, error: StanzapackError): void {
+    const { code, text } = error;
+    countRefusal(this.stats, error);
     this.log.info({ node: service.node, reason: text }, "updates are refused");
     this.publishers.refuse(service, code, text);
   }
 
   /** Counts and logs a refused request of this JID. `what` names the request, for the operator. */
   refused(jid: string, what: string, error: unknown): void {
-    this.stats.refusals++;
+    countRefusal(this.stats, error);
     const known = error instanceof StanzapackError || error instanceof StanzaError;
     const reason = error instanceof StanzapackError ? error.text : String(error);
     if (known) this.log.info({ jid, reason }, `refused ${what}`);

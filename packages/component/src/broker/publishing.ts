@@ -155,6 +155,7 @@ export class Publishing {
     const to = record.given + lost + fresh;
     record.given = to;
     this.stats.updatesIn += kept.length;
+    this.stats.positionsLost += lost;
     // A time before the base of `at` cannot be sent.
     const newestAt = Math.max(record.oldestAt, now - batch.at);
     const step = rows.length > 1 ? batch.spanMs / (rows.length - 1) : 0;

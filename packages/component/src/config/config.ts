@@ -38,11 +38,14 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** The component's domain, as the server's configuration names it. */
       domain,
+      /** Host of the server's component port. */
       host: z.string().min(1).default("127.0.0.1"),
+      /** The server's component port (XEP-0114). */
       port: port.default(5347),
       /**
        * TLS from the first byte to the server's component port. `true` checks the certificate for `host`, with the
-       * authorities of the system.
+       * authorities of the system. An object has `caFile`, a PEM file of a further authority, or `serverName`, the name
+       * that the certificate must have instead of `host`, or both.
        */
       tls: z
         .union(
@@ -266,8 +269,21 @@ export const configSchema = z.strictObject({
       silentSeconds: count.default(120),
     })
     .prefault({}),
+  /**
+   * Serves metrics for Prometheus, and pages for health checks, over HTTP: `/metrics`, `/health`, `/ready`. Default:
+   * not at all. `metrics: {}` serves them to this machine.
+   */
+  metrics: z
+    .strictObject({
+      /** Address to listen at. The default is this machine. The pages need no password. */
+      host: z.string().min(1).default("127.0.0.1"),
+      /** 0: any free port, which the log names. */
+      port: z.number().int().min(0).max(65_535).default(9_464),
+    })
+    .optional(),
   log: z
     .strictObject({
+      /** How much is logged to stderr, as JSON lines. */
       level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
     })
     .prefault({}),

@@ -6,8 +6,12 @@ import type { ComponentTlsOptions } from "@stanzapack/xmpp";
 import { isAlias, isNode, LineCounter, parseDocument, visit, type Document, type YAMLParseError } from "yaml";
 import type { z } from "zod";
 import { configSchema, type ComponentConfig } from "./config.js";
+import { applyOverrides, readOverrides, type Override } from "./environment.js";
 import { describeIssue, splitIssue } from "./option-checks.js";
 import { resolveStore } from "./store-location.js";
+
+/** Stands in errors for the name of a file, where there is no file. */
+const ENVIRONMENT = "environment";
 
 /**
  * A config whose secret is read, for `createComponent`. A store of kind `lmdb` has its `path`. Without the key `store`,
@@ -29,17 +33,33 @@ export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
 };
 
 /**
- * Reads and checks the config file. Without the key `store`, the store is on LMDB. Its directory is `store.path`, the
+ * Reads and checks the config file. Variables of the environment replace keys of the file (`readOverrides`); `file` may
+ * be undefined if they say everything, and paths are then relative to the working directory. Without the key `store`, the store is on LMDB. Its directory is `store.path`, the
  * first of STATE_DIRECTORY, or `stanzapack-data` beside the config file. Throws `invalid-options` with a line for each fault: file, line, key, and what to
  * write instead.
  */
-export async function loadConfig(file: string): Promise<ResolvedConfig> {
-  const text = await readText(file, "config file");
-  return resolveSecret(parseConfig(text, file), file);
+export async function loadConfig(
+  file: string | undefined,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<ResolvedConfig> {
+  const overrides = readOverrides(environment);
+  const text = file === undefined ? "" : await readText(file, "config file");
+  const config = await resolveSecret(
+    parseOverridden(text, file ?? ENVIRONMENT, overrides),
+    file ?? ENVIRONMENT,
+  );
+  // No file has the secret then.
+  const { secretFile, ...component } = config.component;
+  return secretFile === ENVIRONMENT ? { ...config, component } : config;
 }
 
 /** Checks the text of a config. `file` is only for errors. */
 export function parseConfig(text: string, file: string): ComponentConfig {
+  return parseOverridden(text, file, []);
+}
+
+/** Checks the text of a config, with keys that others replace. */
+export function parseOverridden(text: string, file: string, overrides: readonly Override[]): ComponentConfig {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const syntax = document.errors[0];
@@ -48,12 +68,15 @@ export function parseConfig(text: string, file: string): ComponentConfig {
   }
   const indirect = indirections(document, lines);
   if (indirect.length > 0) throw fault(indirect.map((text) => `${file}:${text}`));
-  const result = configSchema.safeParse(document.toJS() ?? {});
+  const result = configSchema.safeParse(applyOverrides(document.toJS() ?? {}, overrides));
   if (result.success) return result.data;
   throw fault(
-    result.error.issues
-      .flatMap(splitIssue)
-      .map((issue) => `${file}:${lineOf(document, lines, issue)}: ${describeIssue(configSchema, issue)}`),
+    result.error.issues.flatMap(splitIssue).map((issue) => {
+      const { variable } = overrides.find(({ path }) => path.every((key, i) => issue.path[i] === key)) ?? {};
+      if (variable !== undefined) return `${ENVIRONMENT}: ${variable}: ${issue.message}`;
+      const place = text === "" ? file : `${file}:${lineOf(document, lines, issue)}`;
+      return `${place}: ${describeIssue(configSchema, issue)}`;
+    }),
   );
 }
 

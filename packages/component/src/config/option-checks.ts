@@ -82,7 +82,7 @@ function namesAt(schema: unknown, path: readonly PropertyKey[]): string[] {
 /**
  * Returns the shapes of a schema's objects: of the object itself, also behind a default, or of each object in a union.
  */
-function shapesIn(schema: unknown): Readonly<Record<PropertyKey, unknown>>[] {
+export function shapesIn(schema: unknown): Readonly<Record<PropertyKey, unknown>>[] {
   const inside = (schema ?? {}) as Inside;
   if (inside.shape !== undefined) return [inside.shape];
   if (Array.isArray(inside.options)) return inside.options.flatMap(shapesIn);

@@ -1,3 +1,4 @@
+import { configSchema } from "./config.js";
 import type { CheckedConfig } from "./option-checks.js";
 
 /** Changes of a config that was read again, by the names of keys, such as `limits.maxLinks`. */
@@ -8,29 +9,30 @@ export interface Reloaded {
   readonly needsRestart: readonly string[];
 }
 
+/** Sections of the config whose changes a reload applies. The others need a restart. */
+export const RELOADED: ReadonlySet<string> = new Set(["limits", "log", "envelope", "admins"]);
+
 export function compareConfigs(before: CheckedConfig, next: CheckedConfig): Reloaded {
-  return {
-    changed: [
-      ...differences("limits", before.limits, next.limits),
-      ...differences("log", before.log, next.log),
-      // The new envelope is for links that are opened later.
-      ...(before.envelope === next.envelope ? [] : ["envelope"]),
-      ...(isSame(before.admins, next.admins) ? [] : ["admins"]),
-    ],
-    needsRestart: [
-      ...differences("component", before.component, next.component),
-      ...differences("store", before.store, next.store),
-    ],
-  };
+  const sections = Object.keys(configSchema.shape) as (keyof typeof configSchema.shape)[];
+  const differences = (isReloaded: boolean): string[] =>
+    sections
+      .filter((section) => RELOADED.has(section) === isReloaded)
+      .flatMap((section) => changedKeys(section, before[section], next[section]));
+  return { changed: differences(true), needsRestart: differences(false) };
 }
 
-function isSame(before: readonly string[], next: readonly string[]): boolean {
+/** Returns the keys of a section that differ, or the section itself if it has no keys on one of the two sides. */
+function changedKeys(section: string, before: unknown, next: unknown): string[] {
+  if (isSame(before, next)) return [];
+  if (!isObject(before) || !isObject(next)) return [section];
+  const keys = new Set([...Object.keys(next), ...Object.keys(before)]);
+  return [...keys].filter((key) => !isSame(before[key], next[key])).map((key) => `${section}.${key}`);
+}
+
+function isSame(before: unknown, next: unknown): boolean {
   return JSON.stringify(before) === JSON.stringify(next);
 }
 
-function differences<T extends object>(name: string, before: T, next: T): string[] {
-  const keys = Object.keys(next) as (keyof T & string)[];
-  return keys
-    .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(next[key]))
-    .map((key) => `${name}.${key}`);
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -6,6 +6,10 @@ const path = z.string().min(1);
 const memory = z.strictObject({ kind: z.literal("memory") });
 
 const lmdb = {
+  /**
+   * `lmdb`: services, logs, maps, cursors and approvals are on the disk. `memory`: a restart loses them, and the keys
+   * below are refused. Default of a config file: `lmdb`. Default of a config made in code: `memory`.
+   */
   kind: z.literal("lmdb"),
   /** The component writes updates with durability `interval` to the disk within this time, in ms. */
   intervalMs: count.max(60_000).default(1_000),
@@ -29,8 +33,8 @@ export const storeSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     ...lmdb,
     /**
-     * Directory of the store, relative to the config file. The component makes it if it is missing. Default: see
-     * `storeLocation`.
+     * Directory of the store, relative to the config file. The component makes it if it is missing. Default: the first
+     * directory of the variable STATE_DIRECTORY, which systemd sets; else `stanzapack-data` beside the config file.
      */
     path: path.optional(),
   }),

@@ -36,7 +36,7 @@ it("codes large batches after the others of their tick, and those have left by t
       service: { online: true, record: { id: { owner: `${name}@x` } } },
       encode: () => {
         lane.opensAt = undefined;
-        return [{ body: { form: "chained", base64: `${rows}` }, independent: undefined }];
+        return [{ body: { form: "chained", base64: `${rows}` }, independent: undefined, conflated: 0 }];
       },
     };
     return lane as unknown as Lane;
@@ -109,7 +109,7 @@ describe("a tick", () => {
         ...{ joining: new Set(), service: {} },
         encode: () => {
           lane.opensAt = undefined;
-          return [{ body: {}, independent: undefined }];
+          return [{ body: { form: "chained", base64: "" }, independent: undefined, conflated: 0 }];
         },
       };
       return lane as unknown as Lane;

@@ -17,6 +17,8 @@ const WRITE_CHARS = 65_536;
  */
 const BURST_LINKS = 500;
 const PHASE_MS = TICK_MS / PHASES;
+/** The character before the last of a stanza without children. */
+const SLASH = "/".charCodeAt(0);
 /**
  * Batches of this many rows or more are encoded after the others of their tick. 256: encoding takes a millisecond or
  * more.
@@ -256,13 +258,17 @@ export class FanOut {
     const lanes = [...due, ...this.parked];
     this.parked.clear();
     const isLarge = (lane: Lane): boolean => lane.batch.rows >= LARGE_ROWS;
+    const began = monotonicNow();
     for (const lane of lanes) if (!isLarge(lane)) this.tryFlush(lane, now);
+    this.stats.flushMs += monotonicNow() - began;
     if (spreads && this.queue.size > BURST_LINKS) this.spread();
     this.write(now);
     // Large batches take long to encode. No other batch of this tick waits for them.
     for (const lane of lanes)
       if (isLarge(lane)) {
+        const before = monotonicNow();
         this.tryFlush(lane, now);
+        this.stats.flushMs += monotonicNow() - before;
         this.write(now);
       }
   }
@@ -300,7 +306,10 @@ export class FanOut {
     const batches = this.encode(lane, now);
     this.stats.laneEncodes += batches.length;
     if (lane.windowMs === 0) this.hurry(lane);
-    for (const { body, independent } of batches) {
+    const receivers = lane.attached.size + lane.joining.size;
+    for (const { body, independent, conflated } of batches) {
+      this.stats.rowsConflated += conflated * receivers;
+      this.countBody(body);
       for (const subscription of lane.attached) subscription.send(body);
       for (const subscription of lane.joining) {
         subscription.send(independent ?? body);
@@ -308,11 +317,18 @@ export class FanOut {
         lane.joining.delete(subscription);
         lane.attached.add(subscription);
       }
-      if (independent !== undefined) this.stats.singleEncodes++;
+      if (independent === undefined) continue;
+      this.stats.singleEncodes++;
+      this.countBody(independent);
     }
     lane.onFlushed?.();
     // An update that the selection holds back may have a time of its own.
     this.book(lane, now, false);
+  }
+
+  private countBody({ form, base64 }: ReadyBody): void {
+    const { bodyChars } = this.stats;
+    bodyChars[form] = (bodyChars[form] ?? 0) + base64.length;
   }
 
   private encode(lane: Lane, now: number): ReadyBatch[] {
@@ -367,6 +383,9 @@ export class FanOut {
       for (const stanza of writer.takeStanzas(now, clock)) {
         text += stanza;
         count++;
+        // A lean stanza has no children.
+        const isLean = stanza.charCodeAt(stanza.length - 2) === SLASH;
+        this.stats.sentChars[isLean ? "lean" : "ibb"] += stanza.length;
         if (text.length >= WRITE_CHARS) send();
       }
       this.stats.dataStanzasSent += writer.unacked - unackedBefore;

@@ -36,6 +36,8 @@ export interface ReadyBatch {
    * here on.
    */
   readonly independent: ReadyBody | undefined;
+  /** Positions of the body without a row. */
+  readonly conflated: number;
 }
 
 /** The parts of the component that lanes share. */
@@ -281,14 +283,16 @@ export class Lane<M extends LaneMember = LaneMember> {
     if (this.attached.size === 0 || this.isolates) encoder?.breakOff();
     let joining = this.joining.size > 0;
     const batches = this.slices().map((slice): ReadyBatch => {
+      const conflated = slice.to - slice.from + 1 - slice.rows.length;
       if (encoder === undefined || this.isolates)
-        return { body: this.encodeAlone(slice), independent: undefined };
+        return { body: this.encodeAlone(slice), independent: undefined, conflated };
       const batch = toBatch(this.service.record, slice);
       const body = encoder.encode(batch, now, this.context.randomId());
       if (beginsAnew(body)) joining = false;
       return {
         body: ready(body, slice),
         independent: joining ? ready(encoder.encodeIndependent(batch), slice) : undefined,
+        conflated,
       };
     });
     this.flushedTo = this.batch.to;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { StanzapackError } from "@stanzapack/wire";
 import { monotonicNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
+import { countRefusal } from "../base/refusals.js";
 import type { ComponentStats } from "../base/stats.js";
 import type { Throttle } from "../budgets/throttle.js";
 import { reattach } from "../subscriptions/credit.js";
@@ -43,11 +44,11 @@ export class LinkReader {
     if (link.suspension !== undefined) link.suspension.askAt = 0;
     const isFirst = link.session.peerHello === undefined && link.inbox.blocks.length === 0;
     if (link.ended || this.intake.put(link, block, label, isFirst)) return;
-    this.stats.refusals++;
-    this.parts.ends.bye(
-      link,
-      new StanzapackError("limit-exceeded", "too many bytes of the link wait to be read", { origin: "peer" }),
-    );
+    const error = new StanzapackError("limit-exceeded", "too many bytes of the link wait to be read", {
+      origin: "peer",
+    });
+    countRefusal(this.stats, error);
+    this.parts.ends.bye(link, error);
   }
 
   /** Reads the link's inbox up to the next frame with data. Takes the next block if no frame is left. */
@@ -82,7 +83,7 @@ export class LinkReader {
       error instanceof StanzapackError
         ? error
         : new StanzapackError("internal", "a frame could not be handled", { cause: error });
-    this.stats.refusals++;
+    countRefusal(this.stats, fault);
     this.log.warn(
       { jid: link.jid, code: fault.code, err: fault.code === "internal" ? error : undefined },
       `link refused a frame: ${fault.text}`,

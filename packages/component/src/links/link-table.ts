@@ -111,6 +111,11 @@ export class LinkTable implements LinkEnds {
     return this.links.get(fullJid);
   }
 
+  /** Returns all live links. */
+  all(): Iterable<ClientLink> {
+    return this.links.values();
+  }
+
   /** Returns the live links of all sessions of a bare JID. */
   ofAccount(bareJid: string): Iterable<ClientLink> {
     return this.accounts.get(bareJid) ?? [];

@@ -10,6 +10,7 @@ import {
   type IqHandler,
 } from "@stanzapack/xmpp";
 import type { Broker } from "../broker/broker.js";
+import { countRefusal } from "../base/refusals.js";
 import type { ComponentStats } from "../base/stats.js";
 import { VERSION } from "../base/version.js";
 import { answerPresence, errorAnswer } from "./unknown-addresses.js";
@@ -52,7 +53,7 @@ export function registerOrdinaryClients(
         broker.budgets.request(request.from);
         return act(request);
       } catch (error) {
-        stats.refusals++;
+        countRefusal(stats, error);
         throw toStanzaError(error);
       }
     };
@@ -61,9 +62,9 @@ export function registerOrdinaryClients(
     try {
       broker.budgets.request(from);
       return true;
-    } catch {
+    } catch (error) {
       // The budgets have counted the stanza. A refusal would be an answer too.
-      stats.refusals++;
+      countRefusal(stats, error);
       return false;
     }
   };

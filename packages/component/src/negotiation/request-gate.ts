@@ -10,6 +10,7 @@ import {
 import type { Budgets } from "../budgets/budgets.js";
 import { toStanzaError } from "../forms/errors.js";
 import { processorMs } from "../base/processor-time.js";
+import { countRefusal } from "../base/refusals.js";
 import type { ComponentStats } from "../base/stats.js";
 
 /** Most requests that wait for the stream to the server to take their answers, and most of one bare JID among them. */
@@ -152,10 +153,11 @@ export class RequestGate {
 
   private refusal(): Error {
     this.stats.throttled++;
-    this.stats.refusals++;
     const retryAfterMs = Math.ceil(COME_AGAIN_MS * (1 + Math.random()));
-    return toStanzaError(
-      new StanzapackError("busy", "the component's server reads its answers too slowly", { retryAfterMs }),
-    ) as Error;
+    const error = new StanzapackError("busy", "the component's server reads its answers too slowly", {
+      retryAfterMs,
+    });
+    countRefusal(this.stats, error);
+    return toStanzaError(error) as Error;
   }
 }

@@ -8,6 +8,7 @@ import {
   type Element,
 } from "@stanzapack/xmpp";
 import type { Budgets } from "../budgets/budgets.js";
+import { countRefusal } from "../base/refusals.js";
 import type { ComponentStats } from "../base/stats.js";
 import { toStanzaError } from "../forms/errors.js";
 
@@ -31,7 +32,7 @@ export function registerUnknownAddresses(
     // An error says something about its sender, whatever address it was for.
     if (type === "error" || (stanza.is("presence") && type === "unavailable")) return false;
     if (isResource && stanza.is("iq") && stanza.getChild("ping", NS.PING) !== undefined) return false;
-    stats.refusals++;
+    countRefusal(stats, new StanzaError("item-not-found", "cancel", NOBODY));
     const answer = answerFor(stanza, to, from, type, budgets);
     if (answer !== undefined) connection.sendElement(answer);
     return true;

@@ -1,3 +1,4 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import type { Engine, Write } from "./engine.js";
 
 /** Writes of one part of a store. They reach the disk together, or not at all. */
@@ -38,6 +39,8 @@ export class Committer {
     private readonly engine: Engine,
     private readonly intervalMs: number,
     private readonly onProblem: (error: unknown) => void,
+    /** Called when a commit is on the disk, with the time that it took, in ms. */
+    private readonly onCommit?: (ms: number) => void,
   ) {}
 
   /** Why the last commit failed. Undefined: the last commit did not fail. */
@@ -70,9 +73,11 @@ export class Committer {
     const batches = this.gather();
     if (batches.length === 0) return;
     const writes = batches.flatMap((batch) => batch.writes);
+    const began = monotonicNow();
     this.flight = this.engine.commit(writes).then(
       () => {
         this.failure = undefined;
+        this.onCommit?.(monotonicNow() - began);
         this.end((batch) => batch.done(), batches);
       },
       (error: unknown) => {

@@ -53,6 +53,8 @@ export interface DiskStoreOptions {
   readonly onDamage: (damage: StoreDamage) => void;
   /** Called when a commit fails. Of several failed commits in a row, only the first causes a call. */
   readonly onProblem: (error: unknown) => void;
+  /** Called when a commit is on the disk, with the time that it took, in ms. */
+  readonly onCommit?: (ms: number) => void;
 }
 
 /** A store on an engine. It keeps services with durability `none` in memory. */
@@ -74,7 +76,7 @@ export class DiskStore implements Store {
   ) {
     const { memoryShares: shares, retention, expiry } = options;
     this.memory = new MemoryStore({ shares, retention, expiry, now: wallNow });
-    this.committer = new Committer(engine, options.intervalMs, options.onProblem);
+    this.committer = new Committer(engine, options.intervalMs, options.onProblem, options.onCommit);
     this.cursors = new DiskCursors(engine, this.committer, (text) =>
       options.onDamage({ node: undefined, text }),
     );

@@ -6,14 +6,15 @@ import { JournalMemory } from "./journal-memory.js";
 import type { Store } from "./store.js";
 
 /**
- * Opens the store of the config. `isOurs` says whether a domain is one of the operator's. Resolves to undefined if the
- * component keeps everything in memory. Rejects with `store-failed`.
+ * Opens the store of the config. `isOurs` says whether a domain is one of the operator's. `onCommit`: see
+ * `DiskStoreOptions`. Resolves to undefined if the component keeps everything in memory. Rejects with `store-failed`.
  */
 export async function openStore(
   store: ResolvedStore,
   limits: ComponentLimits,
   isOurs: (domain: string) => boolean,
   log: Logger,
+  onCommit?: (ms: number) => void,
 ): Promise<Store | undefined> {
   if (store.kind === "memory") return undefined;
   const { DEFAULT_EXPIRY, openLmdbStore } = await loadLmdb();
@@ -38,6 +39,7 @@ export async function openStore(
     ),
     memoryShares: new JournalMemory(limits, isOurs),
     onDamage: ({ node, lost, text }) => log.error({ node, ...lost }, text),
+    ...(onCommit && { onCommit }),
     onProblem: (error) => log.error({ err: error, path }, "the store cannot write: the disk may be full"),
   });
 }

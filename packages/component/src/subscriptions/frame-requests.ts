@@ -32,6 +32,7 @@ import { RequestTurns, settled, type Job, type Steps, type TurnsHost } from "./r
 import { processorMs } from "../base/processor-time.js";
 import { Resumption } from "./resumption.js";
 import type { Service } from "../catalog/service.js";
+import { countRefusal } from "../base/refusals.js";
 import type { ComponentStats } from "../base/stats.js";
 import type { Subscriptions } from "./subscriptions.js";
 
@@ -251,7 +252,7 @@ export class FrameRequests {
   private refuse(answers: RequestAnswers, error: unknown, ...places: number[]): void {
     const known = error instanceof StanzapackError;
     // A pending request is no refusal: its publisher is asked.
-    if (!known || error.code !== "pending") this.stats.refusals++;
+    if (!known || error.code !== "pending") countRefusal(this.stats, error);
     if (known) return answers.refuse(error, ...places);
     this.log.error({ err: error }, "a request could not be handled");
     answers.refuse(

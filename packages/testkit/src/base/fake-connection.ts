@@ -53,6 +53,7 @@ export function createFakeConnection(kind: "client" | "component", jid: string):
       });
     },
     probe: () => Promise.resolve(true),
+    echoes: false,
     onStanza(handler) {
       handlers.add(handler);
       return () => void handlers.delete(handler);

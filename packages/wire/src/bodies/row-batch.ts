@@ -125,6 +125,11 @@ export class RowBatch {
     return taken;
   }
 
+  /** Clock of the oldest row that waits, in ms. Infinity when empty. */
+  get oldestAt(): number {
+    return this.runs[0]?.ats[0] ?? Infinity;
+  }
+
   /** Newest position that waits; 0 when empty. */
   get to(): number {
     return this.runs[this.runs.length - 1]?.to ?? 0;

@@ -97,6 +97,8 @@ export interface Connection {
    * Call it once at each `online`, so that later calls have an answer.
    */
   probe(): Promise<boolean>;
+  /** For components: whether the server has returned a message to ourselves on this stream. */
+  readonly echoes: boolean;
   /**
    * Sends an iq, with its id and a component's `from`, and resolves with the result stanza. Rejects with `StanzaError`
    * for an error answer. Rejects with `XmppError` otherwise: `invalid-xml` when XML cannot carry the iq.

@@ -380,6 +380,9 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       stream.socket.write(text);
       return echo.echoes ? came : Promise.resolve(true);
     },
+    get echoes() {
+      return echo?.echoes === true;
+    },
     pause: (forMs) => stream?.socket.pause?.(forMs) ?? false,
     request(iq, requestOptions = {}) {
       return requests.request(iq, requestOptions, (ready) => {

@@ -43,6 +43,7 @@ export function createLoopback(kind: "client" | "component", jid: string): Loopb
     transport: "tcp",
     pause: () => false,
     probe: () => Promise.resolve(true),
+    echoes: false,
     meter: { received: { xmpp: 0, socket: 0 }, sent: { xmpp: 0, socket: 0 } },
     sent: [],
     peer: undefined,

@@ -1,0 +1,27 @@
+import { StanzapackError } from "@stanzapack/wire";
+import { StanzaError } from "@stanzapack/xmpp";
+import type { ComponentStats } from "./stats.js";
+
+/**
+ * Most different reasons that are counted apart. All errors of our own are fewer. A condition that a peer made up
+ * counts as `other` beyond them.
+ */
+const MAX_REASONS = 64;
+
+/**
+ * Counts one refusal under its reason: the code of our errors, the condition of a stanza error (RFC 6120 §8.3.3), and
+ * `internal` for everything else.
+ */
+export function countRefusal(stats: ComponentStats, error: unknown): void {
+  stats.refusals++;
+  const { refusedFor } = stats;
+  const reason = reasonOf(error);
+  const isCounted = reason in refusedFor || Object.keys(refusedFor).length < MAX_REASONS;
+  const name = isCounted ? reason : "other";
+  refusedFor[name] = (refusedFor[name] ?? 0) + 1;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof StanzapackError) return error.code;
+  return error instanceof StanzaError ? error.condition : "internal";
+}
