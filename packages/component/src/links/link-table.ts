@@ -73,6 +73,7 @@ export class LinkTable implements LinkEnds {
     );
     this.reader = new LinkReader({ ends: this, dispatch, throttle: this.throttle }, stats, log);
     this.verifier = new LinkVerifier(connection, this, limits, stats, log);
+    broker.calls.onDoubt = (fullJid) => void this.verify(fullJid);
     broker.budgets.onCut = (account, error) => {
       log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
       for (const link of this.links.values())
