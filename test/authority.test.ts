@@ -28,6 +28,7 @@ import { SERVERS, startStack, type Stack } from "./support/stack.js";
 const OPEN = "alice@localhost/open";
 const CLOSED = "alice@localhost/closed";
 const LOG = "alice@localhost/log";
+const MAP = "alice@localhost/map";
 const MEMBERS = "{urn:stanzapack:0}members";
 const TAKE_OVER = "{urn:stanzapack:0}take_over";
 
@@ -134,6 +135,21 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
     return outcome;
   }
 
+  /** Acts while the publisher offers a map without keys. */
+  async function withMap(act: () => Promise<string>): Promise<string> {
+    const { publisher } = peers;
+    await publisher.ask("set", create(MAP, { "{urn:stanzapack:0}kind": "map" }));
+    const bind = (): Frame | undefined =>
+      publisher.frames.findLast((it) => it.type === "bind" && it.role === "service" && it.node === MAP);
+    await until(() => bind() !== undefined, 5_000, "BIND of the map");
+    const { alias } = bind() as { readonly alias: number };
+    publisher.send({ ...update(alias, ++epoch), payload: Uint8Array.of(0x90) });
+    await publisher.settled();
+    const outcome = await act();
+    await publisher.ask("set", owned(xml("delete", { node: MAP })));
+    return outcome;
+  }
+
   const optionsOf = (subid: string, jid: string): Element => xml("options", { node: OPEN, subid, jid });
   const changed = (subid: string, jid: string): Element => {
     const options = optionsOf(subid, jid);
@@ -186,9 +202,9 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       return `granted ${named.filter((name) => name !== "gone").join(", ")}`;
     return granted ? "granted" : "done";
   }
-  /** Alias of the peer's subscription to the open node. Subscribes if there is no subscription. */
-  async function aliasOf(peer: RawPeer): Promise<number> {
-    const subid = subidIn(await peer.ask("set", subscribe(OPEN, peer.jid)));
+  /** Alias of the peer's subscription to a node. Subscribes if there is no subscription. */
+  async function aliasOf(peer: RawPeer, node = OPEN): Promise<number> {
+    const subid = subidIn(await peer.ask("set", subscribe(node, peer.jid)));
     const bind = (): Frame | undefined =>
       peer.frames.find((frame) => "subid" in frame && frame.subid === subid);
     // The answer to the iq may arrive before the frame.
@@ -197,15 +213,16 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
   }
   const aliasOfMember = (): Promise<number> => aliasOf(peers.member);
 
-  /** Sends a frame about a call, and waits for what becomes of it. */
+  /** Sends a frame about a call or a map, and waits for what becomes of it. */
   async function settling(
     peer: RawPeer,
     { send, isPassedOn }: { readonly send: () => void; readonly isPassedOn: () => boolean },
+    success = "passed on",
   ): Promise<string> {
     peer.errors.length = 0;
     send();
     const outcome = (): string | undefined =>
-      isPassedOn() ? "passed on" : (peer.bye ?? peer.errors[0] ?? undefined);
+      isPassedOn() ? success : (peer.bye ?? peer.errors[0] ?? undefined);
     await until(() => outcome() !== undefined, 5_000, "the outcome of a frame");
     return outcome() as string;
   }
@@ -222,6 +239,18 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       isPassedOn: () =>
         peers.publisher.frames.some((it) => it.type === "call" && Buffer.compare(it.id, id) === 0),
     });
+  };
+
+  const repairing = (peer: RawPeer, alias: number): Promise<string> => {
+    const from = peer.frames.length;
+    return settling(
+      peer,
+      {
+        send: () => peer.send({ type: "repair", role: "request", alias, ranges: [1], sums: null }),
+        isPassedOn: () => peer.frames.slice(from).some(({ type }) => type === "repair"),
+      },
+      "answered",
+    );
   };
 
   const hasLink = (who: Who): boolean => who !== "without link" && who !== "domain";
@@ -388,6 +417,35 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       if (outcome.startsWith("BYE")) await peer.link();
       return outcome;
     },
+    "ask by REPAIR about one's subscription to a map": (who, peer) =>
+      withMap(async () => repairing(peer, hasLink(who) ? await aliasOf(peer, MAP) : 0)),
+    "ask by REPAIR about the member's subscription, on one's own link": async (who, peer) => {
+      const outcome = await withMap(async () => {
+        const alias = await aliasOf(peers.member, MAP);
+        // A new link has no alias yet.
+        if (hasLink(who) && who !== "member") await peer.link();
+        return await repairing(peer, alias);
+      });
+      if (outcome.startsWith("BYE")) await peer.link();
+      if (who === "publisher") await offer();
+      return outcome;
+    },
+    "send DIGEST or entries by REPAIR, as the component does": (who, peer) =>
+      withMap(async () => {
+        const head = { alias: hasLink(who) ? await aliasOf(peer, MAP) : 0, epoch: 1, position: 1, range: 1 };
+        const outcomes: string[] = [];
+        for (const frame of [
+          { ...head, type: "digest", intervalMs: 0, sums: new Uint8Array(8) },
+          { ...head, type: "repair", role: "entries", form: "rows", payload: new Uint8Array() },
+        ] satisfies Frame[]) {
+          outcomes.push(await sending(peer, () => peer.send(frame)));
+          if (!hasLink(who)) break;
+          await peer.link();
+        }
+        if (who === "publisher") await offer();
+        expect(new Set(outcomes).size).toBe(1);
+        return outcomes[0] as string;
+      }),
     "SUBSCRIBE to an open node": (who) => requesting(who, { type: "subscribe", nodes: [OPEN], options: [] }),
     "SUBSCRIBE to a node with a whitelist": (who) =>
       requesting(who, { type: "subscribe", nodes: [CLOSED], options: [] }),

@@ -13,6 +13,7 @@ import { COMMAND } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
 import { startStoredStack, type StoredStack } from "./support/stored-stack.js";
+import { untilCursor } from "./support/cursors.js";
 import { inTurn } from "./support/whole.js";
 
 const SOON_MS = 10_000;
@@ -106,6 +107,10 @@ describe.each(SERVERS)("maps, through %s", (server) => {
   it("equal their publisher's after each change", async () => {
     const bob = await stack.connect("bob");
     const { offered, twin } = await offer();
+    const forms = new Set<string>();
+    bob.onBlock = (_, frames) => {
+      for (const { frame } of frames) if (frame.type === "coded") forms.add(frame.form);
+    };
     const subscription = await bob.subscribe<Reading>(offered.node);
     const seen = record(subscription);
     await same(subscription, twin);
@@ -130,6 +135,8 @@ describe.each(SERVERS)("maps, through %s", (server) => {
       { key: "b", value: undefined, previous: one },
       { key: "c", value: three, previous: undefined },
     ]);
+    // Each key has a memory of its own in the chain.
+    expect(forms).toContain("map");
     // An empty map may be whole before the program listens.
     expect(seen.syncing).toBe(0);
     expect(seen.synced).toBeLessThanOrEqual(1);
@@ -209,11 +216,12 @@ describe.each(SERVERS)("maps, through %s", (server) => {
     await same(subscription, twin);
     await bob.setActive(false);
     await until(() => subscription.status === "paused", SOON_MS, "the pause");
+    expect([subscription.synced, seen.synced]).toEqual([false, 1]);
     for (let i = 0; i < 7; i++) twin.set(keyOf(i), -i - 1);
     twin.delete(keyOf(8));
     await bob.setActive(true);
     await same(subscription, twin);
-    expect(seen.changes.length).toBe(508);
+    expect([seen.changes.length, seen.synced]).toEqual([508, 2]);
   });
 
   it("come back from their publisher when the component has lost its memory, with changes for what differs", async () => {
@@ -375,7 +383,27 @@ describe.each(SERVERS)("maps, through %s", (server) => {
     });
     await until(() => subscription.status === "offline", SOON_MS, "the end of the offer");
     expect(sorted(subscription.map)).toEqual(sorted(twin.map));
-    const again = await her.offer<Value>("small", { kind: "map" });
+    // Bounds of the publisher: known to its client, or, with keys of an earlier program, to the component alone.
+    const own = await her.offer<Value>("own", { kind: "map", maxItems: 2 });
+    own.set("a", 1);
+    own.set("b", 1);
+    expect(() => own.set("c", 1)).toThrow("3 keys, and 2 are allowed (`maxItems`)");
+    await own.configure({ maxItems: 3 });
+    own.set("c", 1);
+    await own.settled();
+    await her.close();
+    const next = await small.connect("alice");
+    const later = await next.offer<Value>("own", { kind: "map" });
+    const copy = await bob.subscribe(later.node);
+    const refused = new Promise((resolve) => later.once("ended", resolve));
+    later.set("d", 1);
+    expect(await refused).toMatchObject({
+      code: "limit-exceeded",
+      message: expect.stringContaining("would have 4 keys, and its publisher allows 3 keys") as string,
+    });
+    await until(() => copy.synced, SOON_MS, "the map");
+    expect([...copy.map.keys()].sort()).toEqual(["a", "b", "c"]);
+    const again = await next.offer<Value>("small", { kind: "map" });
     const endedAgain = new Promise((resolve) => again.once("ended", resolve));
     for (let i = 0; i < 3; i++) again.set(keyOf(i), "x".repeat(40_000));
     expect(await endedAgain).toMatchObject({
@@ -514,6 +542,37 @@ describe("the command `map`", () => {
     expect((await end(start("bob", "export", node))).rows).toEqual([{ key: "n", value: 1 }]);
   });
 
+  it("offers lines as a map within its bounds, and feeds other programs by a cursor", async () => {
+    const offering = startCommand("alice", "offer", "lines", "--kind", "map", "--max-items", "2");
+    const node = `${stack.sandbox.accounts[0]?.jid ?? ""}/lines`;
+    const feed = async (...args: string[]): Promise<unknown[]> => {
+      const run = start("bob", "watch", node, ...args);
+      await until(() => run.stdout.includes("synced"), SOON_MS, "the map");
+      run.child.kill("SIGTERM");
+      return (await end(run)).rows;
+    };
+    offering.child.stdin.write('{"key":"a","value":1}\n{"key":"b","value":2}\n{"key":"c","value":3}\nno\n');
+    await until(() => offering.stderr.includes("stdin:4"), SOON_MS, "the fourth line");
+    expect(offering.stderr).toContain(
+      "stdin:3 is skipped: `alice@localhost/lines` would have 3 keys, and 2 are",
+    );
+    expect(offering.stderr).toContain("stdin:4 is skipped: it is not JSON");
+    const [a, b] = [
+      { key: "a", value: 1 },
+      { key: "b", value: 2 },
+    ];
+    expect(await feed("--cursor", "db")).toEqual([a, b, { event: "synced" }]);
+    expect(await feed("--key", "b", "c")).toEqual([b, { event: "synced" }]);
+    offering.child.stdin.write('{"key":"b","removed":true}\n{"key":"d","value":4}\n');
+    const copy = await (await stack.connect("bob")).subscribe(node);
+    await until(() => copy.map.has("d"), SOON_MS, "the changes");
+    const d = { key: "d", value: 4 };
+    expect(await feed("--cursor", "db")).toEqual([{ key: "b", removed: true }, d, { event: "synced" }]);
+    expect(await feed("--prefix", "d")).toEqual([d, { event: "synced" }]);
+    offering.child.kill("SIGTERM");
+    expect((await end(offering)).code).toBe(1);
+  });
+
   it("says that a service is no map, or one, and that its map was withdrawn", async () => {
     const alice = await stack.connect("alice");
     const value = await alice.offer("value");
@@ -573,6 +632,31 @@ describe.each(SERVERS)("maps in a store, behind %s", (server) => {
       next.set("new", { t: 1, h: 2 });
       twin.map.set("new", { t: 1, h: 2 });
       await same(again, twin);
+      // The next program of a consumer with a cursor receives only what has changed, also over a restart.
+      const consumer = await stack.login("bob");
+      const first = await consumer.subscribe<Reading>(offered.node, { cursor: "db" });
+      record(first);
+      await same(first, twin);
+      await untilCursor(consumer, offered.node, ({ offset }) => offset === first.position?.offset);
+      await consumer.close();
+      next.delete(keyOf(10));
+      next.set("newer", { t: 3, h: 4 });
+      await next.settled();
+      await stack.restart("SIGTERM");
+      const copy = [...twin.map].flatMap(([key, { t, h }]): [string, Value][] =>
+        key === keyOf(11) ? [] : [[key, { t, h }]],
+      );
+      const later = await (await stack.login("bob")).subscribe<Reading>(offered.node, { cursor: "db", copy });
+      const changed: string[] = [];
+      later.on("change", ({ key }) => changed.push(key));
+      twin.map.delete(keyOf(10));
+      twin.map.set("newer", { t: 3, h: 4 });
+      await until(() => later.synced && changed.length >= 2, BACK_MS, "the changes");
+      // A checksum finds what its copy lacks.
+      await later.verify();
+      expect(changed).toEqual([keyOf(10), "newer", keyOf(11)]);
+      expect([later.recovered, later.repaired]).toEqual([true, 1]);
+      await same(later, twin);
       next.clear();
       twin.map.clear();
       await same(again, twin);

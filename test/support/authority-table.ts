@@ -114,6 +114,11 @@ export const AUTHORITY = {
   "answer a call that the publisher received, on one's own link": framed("BYE protocol", {
     publisher: "passed on",
   }),
+  "ask by REPAIR about one's subscription to a map": framed("answered"),
+  "ask by REPAIR about the member's subscription, on one's own link": framed("BYE unknown-alias", {
+    member: "answered",
+  }),
+  "send DIGEST or entries by REPAIR, as the component does": framed("BYE protocol"),
   "RESUME by the member's token": framed("not-resumable", { member: "granted" }),
   "publish by the publisher's sid": row("item-not-found", { publisher: "taken" }),
   "close the publisher's link by its sid": row("item-not-found", { publisher: "result" }),

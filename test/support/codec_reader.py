@@ -269,7 +269,7 @@ for j in range(4096):
 
 LENGTH_SET, MORE_LENGTH_SET, SIGN_SET, CLASS_SET, NEW_CLASS_SET = 0, 1, 2, 3, 4
 BOOLEAN_SET, KNOWN_SET, INDEX_SET, HIT_SET, UPPER_SET, LOWER_SET = 5, 6, 7, 8, 9, 10
-SAME_SET, FLAG_SET, WHERE_SET = 11, 12, 13
+SAME_SET, FLAG_SET, WHERE_SET, KEY_SET = 11, 12, 13, 14
 COUNT, CONFLATED, AT, SPAN, TIMES, SHARED = 0, 1, 2, 11, 20, 29
 NODE = 139
 
@@ -285,13 +285,16 @@ class Row:
 
 
 class Codec:
-    def __init__(self):
+    def __init__(self, is_map=False):
         self.coder = Decoder(self)
         self.text = Text(self.coder)
         self.successors = Successors()
+        # Of a map: the trends of the present key, by the id of their model (section 16).
+        self.trends = None
         self.dictionary_chars = 32768
         self.nodes = 0
-        self.root = Node(self, False)
+        self.root = Node(self, is_map)
+        self.map_rows = MapRows(self, self.root) if is_map else None
         self.at = Number(self, AT, TIMES)
         self.span = Number(self, SPAN, TIMES)
         self.count = 1
@@ -309,6 +312,9 @@ class Codec:
         span = self.span.code(row)
         rows = []
         for _ in range(self.count):
+            if self.map_rows:
+                rows.append(self.map_rows.code())
+                continue
             self.weight = 0
             rows.append(self.root.code(PLACED, self.newest, ABSENT, Row()))
             if rows[-1] is ABSENT:
@@ -765,13 +771,30 @@ class Number:
         self.costs = [0] * 9
         self.bits = self.second_bits = self.mean_bits = self.sign = self.second_sign = 0
 
+    def resume(self):
+        trend = (self.codec.trends or {}).get(self.id)
+        if trend:
+            bits, second_bits, mean_bits, sign, second_sign, calm, kind, exponent, tens, best, costs = trend
+            self.bits, self.second_bits, self.mean_bits = bits, second_bits, mean_bits
+            self.sign, self.second_sign, self.calm, self.best = sign, second_sign, calm, best
+            self.costs = list(costs)
+            self.set_scale(kind, exponent)
+            self.tens = tens
+
+    def leave(self):
+        misses = (self.bits, self.second_bits, self.mean_bits, self.sign, self.second_sign, min(self.calm, 21))
+        scale = (self.kind, self.exponent, self.tens)
+        self.codec.trends[self.id] = (*misses, *scale, self.best, list(self.costs))
+
     def recall(self, old, older):
+        self.resume()
         last = to_scaled(old, self.exponent)
         if last is not None:
             second_last = to_scaled(older, self.exponent)
             self.recall_counts(last, last if second_last is None else second_last)
 
     def recall_counts(self, last, second_last):
+        self.resume()
         self.last = last
         self.second_last = second_last
 
@@ -826,6 +849,8 @@ class Number:
             self.tens = self.tens + 1 if i % 10 == 0 else 0
             if self.tens >= 24 and self.kind == 0 and self.exponent > -6:
                 self.set_scale(0, self.exponent - 1)
+        if self.codec.trends is not None and self.id >= SHARED:
+            self.leave()
         return value
 
     def judge(self, i, guesses):
@@ -1400,6 +1425,154 @@ def patch(codec, id, column, old):
     return result.decode("utf-16-le", "surrogatepass") if is_text else result
 
 
+# ---- 16. Updates of a map
+
+
+class Key:
+    def __init__(self, text, index):
+        self.text = text
+        self.index = index
+        self.next = index + 1
+        self.value = self.before = ABSENT
+        self.weight = self.weight_before = 0
+        self.trends = {}
+
+    def counted(self):
+        values = self.weight + self.weight_before
+        return 256 + 2 * units(self.text) + 32 * values + 128 * len(self.trends)
+
+
+class MapRows:
+    def __init__(self, codec, place):
+        self.codec = codec
+        self.place = place
+        # In the order of use, the key that is unused for longest first.
+        self.keys = {}
+        self.indexes = []
+        self.free = []
+        self.used = 0
+        self.count = 1
+        self.operation = 0
+        self.known = self.hits = 0
+        self.last = 0
+        self.last_key = None
+        self.last_value = ABSENT
+
+    def code(self):
+        coder = self.codec.coder
+        if coder.bit(-1, 0, 1) == 0:
+            self.count = coder.whole(-1, 1)
+        changes = [self.change() for _ in range(self.count)]
+        if coder.bit(-2, 0, 1):
+            changes.append(None)
+        return changes
+
+    def change(self):
+        coder = self.codec.coder
+        coder.contexts.grow()
+        self.operation = coder.tree(2, -3, self.operation)
+        if self.operation > 2:
+            raise Malformed("an unknown operation")
+        if self.operation == 2:
+            return []
+        entry = self.key()
+        read = [entry.text]
+        if self.operation == 0:
+            read.append(self.value(entry))
+        self.keys[entry.text] = self.keys.pop(entry.text)
+        for oldest in list(self.keys.values()):
+            if self.used <= 4194304 or oldest is entry:
+                break
+            del self.keys[oldest.text]
+            self.indexes[oldest.index] = None
+            self.free.append(oldest.index)
+            self.used -= oldest.counted()
+        return read
+
+    def key(self):
+        coder = self.codec.coder
+        known = 0
+        if self.indexes:
+            known = coder.bit(-4, 0, 1 + self.known)
+            self.known = (self.known << 1 | known) & 7
+        if known:
+            expected = self.last_key.next if self.last_key else 0
+            hit = coder.bit(-5, 0, 1 + self.hits)
+            self.hits = (self.hits << 1 | hit) & 7
+            index = expected if hit else self.index()
+            entry = self.indexes[index] if index < len(self.indexes) else None
+            if entry is None:
+                raise Malformed("an unknown key")
+        else:
+            text = read_text(self.codec.text.read(-6, 1))
+            if text == "" or text in self.keys or units(text) > 512:
+                raise Malformed("a key that cannot be")
+            entry = self.add(text)
+        if self.last_key:
+            self.last_key.next = entry.index
+        self.last_key = entry
+        self.last = entry.index
+        return entry
+
+    def add(self, text):
+        if self.free:
+            index = self.free.pop()
+        else:
+            index = len(self.indexes)
+            self.indexes.append(None)
+        self.keys[text] = self.indexes[index] = Key(text, index)
+        self.used += self.keys[text].counted()
+        return self.keys[text]
+
+    def index(self):
+        coder = self.codec.coder
+        table = coder.contexts
+        n, last = len(self.indexes), self.last
+        low, node, top = 0, 1, 1
+        levels = bit_length(n - 1)
+        depth = 0
+        while levels > 0:
+            if depth % 4 == 0:
+                top = node
+            middle = low + (1 << levels - 1)
+            upper = 0
+            if middle < n:
+                place = 1 << depth % 4 | node - (top << depth % 4)
+                side = 0 if last < low else 3 if last >= low + (1 << levels) else 1 if last < middle else 2
+                bits = (last - low << 2 >> levels - 1) & 3 if side in (1, 2) else 0
+                slots = [
+                    table.lookup(-9, top),
+                    table.lookup(-8, 4 * levels + side) + 1 + bits - place,
+                    table.lookup(-7, levels) + 1 + side - place,
+                ]
+                upper = coder.mixed(table, slots, place, KEY_SET)
+            low = middle if upper else low
+            node = 2 * node + upper
+            levels -= 1
+            depth += 1
+        return low
+
+    def value(self, entry):
+        self.used -= entry.counted()
+        self.codec.trends = entry.trends
+        if entry.value is ABSENT:
+            value = self.place.code(FRESH, self.last_value, ABSENT, Row())
+        else:
+            value = self.place.code(PLACED, entry.value, entry.before, Row())
+        if value is ABSENT:
+            raise Malformed("a change lacks its value")
+        weight = weigh(value)
+        if weight > 4096:
+            entry.value = entry.before = ABSENT
+            entry.weight = entry.weight_before = 0
+        else:
+            entry.before, entry.weight_before = entry.value, entry.weight
+            entry.value, entry.weight = value, weight
+        self.used += entry.counted()
+        self.last_value = entry.value
+        return value
+
+
 # ---- msgpack, for packed containers (protocol.md)
 
 
@@ -1487,7 +1660,7 @@ def main():
     read = 0
     for line in sys.stdin:
         chain = json.loads(line)
-        codec = Codec()
+        codec = Codec(chain["map"])
         for i, body in enumerate(chain["bodies"]):
             try:
                 rows, at, span, conflated = codec.decode(bytes.fromhex(body))

@@ -76,7 +76,7 @@ export class RawPeer {
     const outcome = await this.open(this.sid);
     if (outcome !== "result") throw new Error(`${this.jid} may not open a link: ${outcome}`);
     this.nextSeq = 0;
-    this.send({ ...HELLO, calls: true });
+    this.send({ ...HELLO, calls: true, maps: true, digests: true });
     await this.settled();
     return this;
   }

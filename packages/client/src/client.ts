@@ -264,7 +264,7 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Removes everything that the component keeps of an account: services, cursors, subscriptions, permissions. Only for
+   * Removes everything that the component keeps of an account: services, cursors, subscriptions, approvals. Only for
    * administrators: accounts that `admins` of the component's config lists. Resolves to what was removed, or with
    * `dryRun` to what would be removed. The account's programs may come back: block the account at its server first.
    * Throws `forbidden`, and `busy` if the component's disk takes no deletions.

@@ -15,6 +15,7 @@ export type { CommandOptions, CommandsOptions } from "./options/command-options.
 export { OfferedService } from "./publish/offered-service.js";
 export { OfferedMap } from "./publish/offered-map.js";
 export type { Verification } from "./subscribe/map-check.js";
+export type { VerifyOptions } from "./options/verify-options.js";
 export type { MapChangeEvent, SyncingEvent } from "./subscribe/map-replica.js";
 export type { CallContext, CallFailure, CallHandler } from "./publish/call-handlers.js";
 export type { CallOptions } from "./options/call-options.js";

@@ -63,9 +63,9 @@ export interface StreamsComponent {
   stop(): Promise<void>;
   stats(): ComponentStats;
   /**
-   * Takes the limits, the envelope, the administrators and the log level of another config from now on. Returns what that changes, and what
-   * needs a restart. A lowered limit applies to later requests only: links, services and subscriptions beyond it stay.
-   * Throws `invalid-options`.
+   * Applies the limits, the envelope, the administrators and the log level of another config. The envelope applies to
+   * new links. Returns the keys that changed, and the keys that need a restart. A lowered limit applies to later
+   * requests only: links, services and subscriptions beyond the limit stay. Throws `invalid-options`.
    */
   reload(config: ResolvedConfig): Reloaded;
   /** Called once when the component cannot go on, for example because the server refuses its secret or its domain. */

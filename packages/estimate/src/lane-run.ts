@@ -49,8 +49,10 @@ export class LaneRun {
   constructor(
     hop: HopClass,
     private readonly alias = FIRST_ALIAS,
+    /** Rows are updates of a map. */
+    isMap = false,
   ) {
-    this.lane = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: rowCodec, hop });
+    this.lane = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: rowCodec, hop, isMap });
   }
 
   encode(batch: LaneBatch, nowMs: number): SentBody {

@@ -139,6 +139,7 @@ export {
   encodeMapUpdate,
   mapChangeBytes,
   readMapUpdate,
+  weighMapEntry,
   type MapChange,
   type MapUpdate,
 } from "./msgpack/map-update.js";

@@ -92,7 +92,7 @@ const codedFrame: fc.Arbitrary<Frame> = fc.oneof(
   }),
   fc.record({
     ...coded,
-    form: fc.constant("key" as const),
+    form: fc.constantFrom("key" as const, "map" as const),
     chain: uint32,
     epoch: uint,
     from: position,
@@ -188,7 +188,7 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     maxBlockBytes: uint,
     maxInflatedBytes: uint,
     maxStanzaBytes: uint,
-    codecs: fc.subarray([...DATA_FORMS]),
+    codecs: fc.subarray([...DATA_FORMS, "coded" as const, "map" as const]),
     hop: fc.constantFrom("plain" as const, "compressed" as const),
     token: fc.option(bytes(64), { nil: null }),
     lean: fc.option(fc.record({ tag: fc.option(fc.nat(63), { nil: null }) }), { nil: null }),

@@ -848,6 +848,12 @@ function frameVectors(): MadeVector[] {
       },
     ],
     [
+      "coded-map",
+      "A key of a map: it begins a chain whose rows are updates of a map.",
+      5,
+      { form: "map", chain: CHAIN, epoch: EPOCH, from: 12, payload },
+    ],
+    [
       "coded-independent",
       "An independent body.",
       65_535,
@@ -861,6 +867,7 @@ function frameVectors(): MadeVector[] {
     ["coded-wide-check-beyond-32-bits", "The check has 32 bits.", "971305010701cf0000000100000000c400"],
     ["coded-key-chain-beyond-32-bits", "The chain's number has 32 bits.", "961405cf00000001000000000701c400"],
     ["coded-key-without-from", "Elements do not lack.", "9514050107c400"],
+    ["coded-map-from-zero", "Positions begin at 1.", "961705010700c400"],
     ["coded-independent-from-zero", "Positions begin at 1.", "9515050700c400"],
     ["coded-independent-negative", "Positions are not negative.", "95150507ffc400"],
     ["coded-truncated", "A payload that is not all there.", "931205c4050102"],

@@ -27,8 +27,8 @@ interface App {
 }
 
 /**
- * A PouchDB in memory that replicates from a PouchDB server over HTTP. A document for each key. Bytes of both directions
- * are counted on the TCP connections. The packages are those of `folder`, because nobody else needs them.
+ * A PouchDB in memory that replicates from a PouchDB server over HTTP. A document for each key. Bytes of both
+ * directions are counted on the TCP connections. The packages are those of `folder`, because nobody else needs them.
  */
 export async function createPouchDbCopy(folder: string, signal: AbortSignal): Promise<Copy> {
   const load = createRequire(join(folder, "package.json"));

@@ -16,8 +16,9 @@ describe("the report of bench catchup", () => {
       ...[row("stanzapack", 1, 230_000), row("stanzapack", 0.001, 9_999), row("stanzapack", 0.01, 6_000)],
       ...[row("json", 1, 200_000), row("json", 0.001, 1), row("json", 0.01, 5_000)],
       row("pouchdb", 0.01, 50_000),
+      ...[row("live", 0.001, 4.1), row("services", 0.001, 3)],
     ];
-    expect(judgeCatchUp(rows).map(({ met }) => met)).toEqual([true, false, true]);
+    expect(judgeCatchUp(rows).map(({ met }) => met)).toEqual([true, false, true, true]);
     const report = formatCatchUpReport(rows);
     expect(report).toMatch(/^✗ 1 % of the keys: at most a tenth of PouchDB's bytes: 0.12\n✓/);
     expect(report).toMatch(/│ stanzapack │ 100,000 │ +1 % │ +6,000 │ +6.00 │ +7 │/);
@@ -25,7 +26,9 @@ describe("the report of bench catchup", () => {
 
   it("says what was not measured", () => {
     const rows = [row("stanzapack", 0.01, 1), row("pouchdb", 0.01, null)];
-    expect(judgeCatchUp(rows).map(({ met }) => met)).toEqual([undefined, undefined, undefined]);
+    expect(judgeCatchUp(rows).map(({ met }) => met)).toEqual([
+      ...[undefined, undefined, undefined, undefined],
+    ]);
     expect(formatCatchUpReport(rows)).toMatch(/│ pouchdb +│ 100,000 │ +1 % │ +– │ +– │ +– │/);
     expect(formatCatchUpReport([])).toBe("Nothing was measured.");
   });
@@ -46,6 +49,14 @@ describe("the map of bench catchup", () => {
     const { bytes } = await createJsonCopy().catchUp(readings.map);
     expect(bytes).toBeGreaterThan(2_000);
     expect(bytes).toBeLessThan(JSON.stringify([...readings.map]).length / 3);
+  });
+
+  it("takes about a byte more for a live change than a service for each key", async () => {
+    const rows = await runCatchUp({ forms: ["live", "services"] });
+    expect(rows.map(({ form, changed }) => [form, changed])).toEqual(
+      ["live", "services"].flatMap((form) => [0.001, 0.01, 0.1].map((changed) => [form, changed])),
+    );
+    expect(judgeCatchUp(rows).at(-1)?.met).toBe(true);
   });
 
   it("is not measured in a form that is not installed", async () => {

@@ -24,7 +24,8 @@ export function formatCatchUpReport(rows: readonly CatchUpRow[]): string {
     ...formatTargets(judgeCatchUp(rows)),
     "",
     table.toString(),
-    "stanzapack: payloads before base64. json: one object under brotli, quality 5, which does not travel.",
+    "stanzapack, live, services: payloads before base64. json: one object under brotli, quality 5, which does not travel.",
     "pouchdb: TCP, both directions. rsync: as rsync counts, both directions.",
+    "live: one message with changes of a map. services: the same changes, each in a message of a service of its own.",
   ].join("\n");
 }

@@ -1,14 +1,19 @@
-export const FORMS = ["stanzapack", "json", "pouchdb", "rsync"] as const;
+export const FORMS = ["stanzapack", "json", "pouchdb", "rsync", "live", "services"] as const;
 export type CatchUpForm = (typeof FORMS)[number];
+/** Forms of changes that a subscriber receives live, without having been away. */
+export type LiveForm = "live" | "services";
 
 /** One row of `stanzapack bench catchup`. */
 export interface CatchUpRow {
   readonly form: CatchUpForm;
   /** Number of keys of the map. */
   readonly keys: number;
-  /** Part of the keys that changed while the copy was away. 1: there was no copy yet. */
+  /**
+   * Part of the keys that changed while the copy was away. 1: there was no copy yet. Of a live form: the part that
+   * changed in one message.
+   */
   readonly changed: number;
-  /** Bytes until the copy is whole. `stanzapack`: payloads before base64. Null: not measured. */
+  /** Bytes until the copy is whole. `stanzapack` and live forms: payloads before base64. Null: not measured. */
   readonly bytes: number | null;
   /** Time until the copy is whole, in ms. Null: not measured. */
   readonly ms: number | null;

@@ -12,8 +12,8 @@ const run = promisify(execFile);
 const OPTIONS = ["--checksum", "--no-whole-file", "--compress", "--stats"];
 
 /**
- * A copy of a file that has a line of JSON for each key, in the order of keys. Two processes of rsync exchange checksums
- * of its blocks and what differs, compressed, and count their bytes of both directions.
+ * A copy of a file that has a line of JSON for each key, in the order of keys. Two processes of rsync exchange
+ * checksums of its blocks and what differs, compressed, and count their bytes of both directions.
  */
 export async function createRsyncCopy(readings: Readings, signal: AbortSignal): Promise<Copy> {
   await run("rsync", ["--version"], { signal }).catch((error: unknown) => {

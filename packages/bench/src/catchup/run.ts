@@ -1,8 +1,9 @@
 import { DemoError } from "../demo/failure.js";
 import { Readings } from "./data.js";
 import { createJsonCopy } from "./json-copy.js";
+import { measureLive } from "./live-changes.js";
 import { createPouchDbCopy } from "./pouchdb-copy.js";
-import { FORMS, type CatchUpForm, type CatchUpRow, type Copy } from "./rows.js";
+import { FORMS, type CatchUpForm, type CatchUpRow, type Copy, type LiveForm } from "./rows.js";
 import { createRsyncCopy } from "./rsync-copy.js";
 import { createSdkCopy } from "./sdk-copy.js";
 
@@ -28,6 +29,11 @@ export async function runCatchUp(options: CatchUpOptions = {}): Promise<CatchUpR
   const signal = options.signal ?? new AbortController().signal;
   const rows: CatchUpRow[] = [];
   for (const form of forms) {
+    if (isLive(form)) {
+      onProgress?.(`${form}: beginning`);
+      rows.push(...measureLive(form, signal));
+      continue;
+    }
     // The same seed: each form has the same map and the same changes.
     const readings = new Readings(keys);
     onProgress?.(`${form}: beginning`);
@@ -54,8 +60,12 @@ export async function runCatchUp(options: CatchUpOptions = {}): Promise<CatchUpR
   return rows;
 }
 
+function isLive(form: CatchUpForm): form is LiveForm {
+  return form === "live" || form === "services";
+}
+
 function create(
-  form: CatchUpForm,
+  form: Exclude<CatchUpForm, LiveForm>,
   readings: Readings,
   modules: string,
   signal: AbortSignal,

@@ -1,11 +1,11 @@
-import type { Client, OfferedMap, Subscription } from "@stanzapack/client";
-import { StanzapackError, type Value } from "@stanzapack/wire";
+import type { Client, OfferedMap, SubscribeOptions, Subscription } from "@stanzapack/client";
+import { SELECTION_BOUNDS, StanzapackError, type Value } from "@stanzapack/wire";
 import type { ConnectionOptions } from "../base/connection-options.js";
 import { endOfPrinting, interruptible, untilAborted } from "../base/signals.js";
 import { withClient } from "../base/with-client.js";
 import { startFileProgress } from "../estimate/file-progress.js";
 import { parseJson } from "../input/json-numbers.js";
-import { readMapLines } from "../map/map-lines.js";
+import { applyMapLine, readMapLines } from "../map/map-lines.js";
 import { MapPrinter } from "../map/map-printer.js";
 import { formatLine } from "../subscribe/row-output.js";
 
@@ -15,7 +15,13 @@ export interface GetOptions extends ConnectionOptions {
 
 export interface WatchOptions extends ConnectionOptions {
   readonly window: number;
+  readonly key?: readonly string[];
+  readonly prefix?: string;
+  readonly cursor?: string;
 }
+
+/** Most keys that a subscription to some keys names. */
+const { maxKeys: MAX_KEYS } = SELECTION_BOUNDS;
 
 export interface ImportOptions extends ConnectionOptions {
   readonly replace?: true;
@@ -27,7 +33,7 @@ interface Row {
 }
 
 export async function get(node: string, keys: readonly string[], options: GetOptions): Promise<void> {
-  await read(node, options, async ({ map }) => {
+  const use = async ({ map }: Subscription): Promise<void> => {
     const known = keys.filter((key) => map.has(key));
     const rows =
       keys.length === 0 ? rowsOf(map) : known.map((key) => ({ key, value: map.get(key) as Value }));
@@ -35,7 +41,8 @@ export async function get(node: string, keys: readonly string[], options: GetOpt
     const missing = keys.find((key) => !map.has(key));
     if (missing !== undefined)
       throw new StanzapackError("invalid-options", `\`${node}\` has no key \`${missing}\``);
-  });
+  };
+  await read(node, options, use, keys);
 }
 
 export async function exportMap(node: string, options: ConnectionOptions): Promise<void> {
@@ -46,8 +53,15 @@ export async function watch(node: string, options: WatchOptions): Promise<void> 
   await interruptible(async (interruption) => {
     const ending = endOfPrinting(interruption);
     await withClient(options, { signal: ending.signal }, async (client) => {
-      const subscription = await subscribeToMap(client, node, options.window);
-      const printer = new MapPrinter(process.stdout, subscription);
+      const { window: windowMs, key: keys, prefix, cursor } = options;
+      const subscription = await subscribeToMap(client, node, {
+        ...{ windowMs, keys, prefix, cursor, manualCursor: cursor === undefined ? undefined : true },
+      });
+      const printer = new MapPrinter(
+        process.stdout,
+        subscription,
+        cursor === undefined ? undefined : subscription,
+      );
       try {
         await Promise.race([untilAborted(ending.signal), untilEnded(subscription)]);
       } finally {
@@ -79,22 +93,21 @@ export async function importMap(name: string, options: ImportOptions): Promise<v
     const lines = await readMapLines(signal);
     map.batch(() => {
       if (options.replace === true) map.clear();
-      for (const { key, value } of lines)
-        if (value === undefined) map.delete(key);
-        else map.set(key, value);
+      for (const line of lines) applyMapLine(map, line);
     });
   });
 }
 
-/** Subscribes, calls `use` once the whole map is there, and ends. */
+/** Subscribes to all of a map, or to some keys, calls `use` once they are there, and ends. */
 async function read(
   node: string,
   options: ConnectionOptions,
   use: (subscription: Subscription) => Promise<void>,
+  keys: readonly string[] = [],
 ): Promise<void> {
   await interruptible(async (interruption) => {
     await withClient(options, interruption, async (client) => {
-      const subscription = await subscribeToMap(client, node, 0);
+      const subscription = await subscribeToKeys(client, node, [...new Set(keys)]);
       await Promise.race([
         untilSynced(subscription),
         untilEnded(subscription),
@@ -102,13 +115,32 @@ async function read(
       ]);
       interruption.signal.throwIfAborted();
       await use(subscription);
+      // The selection is then free for others of the account, also if this process is slow to end.
+      await subscription.stop();
     });
   });
 }
 
+/** Subscribes to these keys alone, or to all of the map where that cannot be had. */
+async function subscribeToKeys(client: Client, node: string, keys: readonly string[]): Promise<Subscription> {
+  if (keys.length === 0 || keys.length > MAX_KEYS) return subscribeToMap(client, node);
+  try {
+    return await subscribeToMap(client, node, { keys });
+  } catch (error) {
+    // The account has as many selections as it may have, or XML cannot carry a key.
+    if (!(error instanceof StanzapackError && ["limit-exceeded", "invalid-options"].includes(error.code)))
+      throw error;
+    return subscribeToMap(client, node);
+  }
+}
+
 /** Throws `invalid-options` for a service of another kind. */
-async function subscribeToMap(client: Client, node: string, windowMs: number): Promise<Subscription> {
-  const subscription = await client.subscribe(node, { windowMs });
+async function subscribeToMap(
+  client: Client,
+  node: string,
+  options: SubscribeOptions<Value> = {},
+): Promise<Subscription> {
+  const subscription = await client.subscribe(node, options);
   if (subscription.kind === "map") return subscription;
   throw new StanzapackError(
     "invalid-options",

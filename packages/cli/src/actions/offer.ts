@@ -1,6 +1,7 @@
-import type { Demand, OfferedService, OfferOptions } from "@stanzapack/client";
+import { OfferedMap, type Demand, type OfferedService, type OfferOptions } from "@stanzapack/client";
 import type { LevelOutboxStore } from "@stanzapack/client/store";
-import { StanzapackError } from "@stanzapack/wire";
+import { StanzapackError, type Value } from "@stanzapack/wire";
+import { applyMapLine, mapLineOf, NO_ENTRY } from "../map/map-lines.js";
 import { createAuthorize, prepareMembers } from "../offer/authorize-on-terminal.js";
 import { runEvery } from "../offer/command-source.js";
 import type { ConnectionOptions } from "../base/connection-options.js";
@@ -12,7 +13,7 @@ import { publishLines } from "../offer/stdin-source.js";
 import { ValuePublisher } from "../offer/value-publisher.js";
 
 export interface OfferCommandOptions extends ConnectionOptions {
-  readonly kind: "value" | "log";
+  readonly kind: "value" | "log" | "map";
   readonly access: "open" | "whitelist" | "authorize";
   readonly compression: "shared" | "isolated";
   readonly durability?: "none" | "interval" | "sync";
@@ -74,6 +75,8 @@ async function openStore(location: string | undefined): Promise<LevelOutboxStore
 
 function checkTogether(words: readonly string[], options: OfferCommandOptions): void {
   const { every, access, member, keep, kind, store, text, strictJson } = options;
+  if (text && kind === "map")
+    throw new UsageError("`--text` cannot be used with --kind map: its lines are JSON");
   if (text && strictJson) throw new UsageError("`--text` and `--strict-json` cannot be used together");
   if (every === undefined && words.length > 0)
     throw new UsageError(`unexpected \`${words.join(" ")}\`: a command needs --every`);
@@ -81,9 +84,10 @@ function checkTogether(words: readonly string[], options: OfferCommandOptions): 
     throw new UsageError("`--every` needs a command: --every 1s -- COMMAND ARGS");
   if (every !== undefined && keep) throw new UsageError("`--keep` is for values of stdin, not for --every");
   if (store !== undefined && kind !== "log") throw new UsageError("`--store` needs --kind log");
-  const bounds = [options.maxItems, options.itemExpire, options.maxBytes];
-  if (kind !== "log" && bounds.some((bound) => bound !== undefined))
-    throw new UsageError("`--max-items`, `--item-expire` and `--max-bytes` need --kind log");
+  if (kind === "value" && (options.maxItems !== undefined || options.maxBytes !== undefined))
+    throw new UsageError("`--max-items` and `--max-bytes` need --kind log or --kind map");
+  if (kind !== "log" && options.itemExpire !== undefined)
+    throw new UsageError("`--item-expire` needs --kind log");
   if (member !== undefined && access === "open")
     throw new UsageError("`--member` needs --access whitelist or --access authorize");
 }
@@ -126,9 +130,11 @@ async function publish(
   };
   tellDemand();
   service.on("demand", tellDemand);
-  const publisher = new PacedPublisher(service, ending.signal);
   const { text: asText = false, strictJson = false, onError } = options;
-  const values = new ValuePublisher(publisher, { asText, strictJson, onError }, tell);
+  const rules = { asText, strictJson, onError };
+  const map = service instanceof OfferedMap ? (service as OfferedMap<Value>) : undefined;
+  const publisher = new PacedPublisher(service, ending.signal, map && ((value) => changeMap(map, value)));
+  const values = new ValuePublisher(publisher, map ? { ...rules, jsonOnly: NO_ENTRY.mend } : rules, tell);
   const source = async (): Promise<void> => {
     try {
       if (options.every === undefined) {
@@ -157,6 +163,14 @@ async function publish(
   if (values.failure !== undefined) throw values.failure;
 }
 
+/** Throws `unencodable` for a value that is no line of a map, and as `OfferedMap.set`. */
+function changeMap(map: OfferedMap<Value>, value: Value): void {
+  const line = mapLineOf(value);
+  if (line === undefined)
+    throw new StanzapackError("unencodable", `${NO_ENTRY.what}; ${NO_ENTRY.mend}`, { scope: "update" });
+  applyMapLine(map, line);
+}
+
 async function withdraw(service: OfferedService, signal: AbortSignal): Promise<void> {
   try {
     await service.stop();
@@ -170,6 +184,7 @@ async function withdraw(service: OfferedService, signal: AbortSignal): Promise<v
 function describeDemand({ subscribers, windowMs }: Demand, { kind, store }: OfferCommandOptions): string {
   if (windowMs === null && store !== undefined) return "no link yet: the store keeps the values";
   if (subscribers === 0 && kind === "log") return "nobody listens: the component keeps the values";
+  if (subscribers === 0 && kind === "map") return "nobody listens: the component keeps the map";
   if (windowMs === null) return "nobody listens: nothing is sent";
   const who = subscribers === 1 ? "1 subscriber" : `${subscribers} subscribers`;
   return `${who}, smallest window ${windowMs} ms`;

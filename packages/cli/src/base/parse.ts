@@ -7,6 +7,7 @@ import {
   parseNode,
   parsePattern,
   parseSince,
+  SELECTION_BOUNDS,
   unfitCharacter,
   type Since,
 } from "@stanzapack/wire";
@@ -173,6 +174,23 @@ export function parseBareJid(text: string): string {
 /** For commander's variadic options: collects checked JIDs. */
 export function collectMembers(jid: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), parseBareJid(jid)];
+}
+
+/** A key of a map, or its beginning. */
+export function parseKey(text: string): string {
+  const { maxKeyChars } = SELECTION_BOUNDS;
+  if (text === "" || text.length > maxKeyChars || unfitCharacter(text) !== undefined)
+    throw new InvalidArgumentError(`A key has 1 to ${maxKeyChars} characters that XML can carry.`);
+  return text;
+}
+
+/** For commander's variadic options: collects checked keys. */
+export function collectKeys(text: string, before: readonly string[] | undefined): readonly string[] {
+  const keys = [...new Set([...(before ?? []), parseKey(text)])];
+  const { maxKeys } = SELECTION_BOUNDS;
+  if (keys.length > maxKeys)
+    throw new InvalidArgumentError(`There are more than ${maxKeys} keys: use --prefix.`);
+  return keys;
 }
 
 /** For an option with several values, separated by commas. An option that is given twice has the values of both. */

@@ -1,7 +1,14 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { addConnectionOptions } from "../base/connection-options.js";
 import { lazily } from "../base/lazily.js";
-import { parseNodeName, parseServiceName, parseWindow } from "../base/parse.js";
+import {
+  collectKeys,
+  parseCursorName,
+  parseKey,
+  parseNodeName,
+  parseServiceName,
+  parseWindow,
+} from "../base/parse.js";
 
 const NODE = "the map: alice@example.org/fleet";
 const NAME = "name of a map of this account: 1 to 64 of a-z A-Z 0-9 . _ -";
@@ -25,8 +32,8 @@ function addGet(map: Command): void {
     .command("get")
     .summary("print the values of some keys")
     .description(
-      "Prints each key with its value, as one line of JSON. Without keys, prints all of the map, in the order of keys. " +
-        "Exits with 1 if a key is not there.",
+      "Prints each key with its value, as one line of JSON. Receives only the keys that are named, up to 64 of them. " +
+        "Without keys, prints all of the map, in the order of keys. Exits with 1 if a key is not there.",
     )
     .argument("<node>", NODE, parseNodeName)
     .argument("[key...]", "keys of the map")
@@ -58,6 +65,16 @@ function addWatch(map: Command): void {
       "longest time that changes may wait for a common batch, which saves bytes: 100ms, 1s, 0",
       parseWindow,
       0,
+    )
+    .option("--key <key...>", "print only these keys, at most 64", collectKeys)
+    .addOption(
+      new Option("--prefix <text>", "print only keys that begin so").argParser(parseKey).conflicts("key"),
+    )
+    .option(
+      "--cursor <name>",
+      "the component keeps under this name how far this command has come, and the next command with the name prints only " +
+        "what has changed since, also on another machine",
+      parseCursorName,
     );
   addConnectionOptions(command)
     .addHelpText(
@@ -67,10 +84,17 @@ Lines on stdout:
   {"key", "value"}              the key has this value now
   {"key", "removed": true}      the key was removed
   {"event": "synced"}           the lines above are the map: at the beginning, and after each break
+  {"event": "repaired", "keys"} this many keys of this command's copy were wrong; the lines above have their right values
+  {"event": "reset", "reason"}  with --cursor: what was printed before does not count; all of the map follows
   {"event": "status", "reason"} status of the publisher (online, offline, paused), or of the link (disconnected, waiting)
 
-Example:
-  $ stanzapack map watch alice@example.org/fleet --window 1s`,
+With --cursor a change counts as taken once its line is written. After a crash, some changes may come again. Use one
+cursor with the same --key or --prefix each time. A second command with the same cursor ends the first one.
+
+Examples:
+  $ stanzapack map watch alice@example.org/fleet --window 1s
+  $ stanzapack map watch alice@example.org/fleet --key van-1 van-7
+  $ stanzapack map watch alice@example.org/fleet --prefix van- --cursor warehouse | ./update-database`,
     )
     .action(lazily(async () => (await import("../actions/map.js")).watch));
 }

@@ -13,7 +13,7 @@ export function addOffer(program: Command): void {
         "causes a warning. At the end of stdin the command sends all values, then withdraws the service. " +
         "While nobody subscribes, values of kind `value` are not sent; a later subscriber receives the " +
         "newest value. All values of a log are sent, and the component keeps them for later " +
-        "subscribers. With --store the command need not be online, and values that the component does " +
+        "subscribers. With --kind map, each line sets or removes a key. With --store the command need not be online, and values that the component does " +
         "not have yet outlive this process: the next process with the same directory sends them.",
     )
     .argument("<name>", "1 to 64 of a-z A-Z 0-9 . _ -", parseServiceName)
@@ -21,10 +21,10 @@ export function addOffer(program: Command): void {
     .addOption(
       new Option(
         "--kind <kind>",
-        "`value`: newer values may replace older values; `log`: every value is kept, in order. " +
-          "For maps see `stanzapack map`",
+        "`value`: newer values may replace older values; `log`: every value is kept, in order; `map`: keys with values, " +
+          "of which each subscriber has a copy (see also `stanzapack map`)",
       )
-        .choices(["value", "log"])
+        .choices(["value", "log", "map"])
         .default("value"),
     )
     .addOption(
@@ -52,8 +52,16 @@ export function addOffer(program: Command): void {
           "before anybody receives them (default: interval where the component has a disk, otherwise none)",
       ).choices(["none", "interval", "sync"]),
     )
-    .option("--max-items <count>", "for a log: most updates that the component keeps", parseCount)
-    .option("--max-bytes <count>", "for a log: most bytes that the component keeps", parseCount)
+    .option(
+      "--max-items <count>",
+      "for a log: most updates that the component keeps; for a map: most keys",
+      parseCount,
+    )
+    .option(
+      "--max-bytes <count>",
+      "for a log: most bytes that the component keeps; for a map: most bytes of keys and values",
+      parseCount,
+    )
     .option(
       "--item-expire <duration>",
       "for a log: the component drops updates that are older: 90s, 720h",
@@ -88,12 +96,17 @@ cannot hold (9007199254740993, 1e400) is published as a string of its digits, wi
 a line that is longer than 1 MiB, has bytes that are not UTF-8, has a NUL, or whose value is too large or nested too
 deeply. It reports the number of such a line.
 
+With --kind map, lines are {"key": "k", "value": 1} or {"key": "k", "removed": true}. The command cannot publish other
+lines, and lines beyond --max-items or --max-bytes. At its end it withdraws the map, as any service: --keep waits for a
+signal first. \`stanzapack map import\` sets keys that stay.
+
 Examples:
   $ printf '%s\\n' 21.4 21.5 '{"c": 21.6}' | stanzapack offer temp --keep
   $ stanzapack offer load --every 1s -- cut -d ' ' -f 1 /proc/loadavg
   $ journalctl -f -o json | stanzapack offer journal --kind log --access whitelist --member bob@example.org
   $ journalctl -f -o json | stanzapack offer journal --kind log --max-items 10000 --item-expire 24h
   $ tail -F readings.ndjson | stanzapack offer readings --kind log --store /var/lib/readings
+  $ ./watch-fleet | stanzapack offer fleet --kind map --max-items 5000
   $ stanzapack offer orders --kind log --strict-json --on-error stop < orders.ndjson
   $ ping example.org | stanzapack offer ping --text`,
     )

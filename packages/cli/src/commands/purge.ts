@@ -9,7 +9,7 @@ export function addPurge(program: Command): void {
     .summary("remove everything that the component keeps of an account (administrators)")
     .description(
       "Removes everything that the component keeps of an account: its services with their logs and maps, its cursors " +
-        "and subscriptions, and its permissions at services of others. Run it as an account that the component's " +
+        "and subscriptions, and its approvals and memberships at services of others. Run it as an account that the component's " +
         "config file lists in `admins`.",
     )
     .argument("<jid>", "the account: carol@example.org", parseAccount)

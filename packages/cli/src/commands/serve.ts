@@ -6,12 +6,12 @@ export function addServe(program: Command): void {
     .command("serve")
     .summary("run the component beside an XMPP server")
     .description(
-      "Runs the Stanzapack component until SIGTERM or SIGINT. The first signal lets it send all waiting " +
-        "updates; a second signal ends it at once. SIGHUP makes it read the config file again: new " +
-        "limits and a new log level apply at once, other keys need a restart. A config file with faults " +
-        "changes nothing. The server must know the component's domain, port and secret (XEP-0114). While " +
-        "the server cannot be reached, the component retries, and logs the reason. Nothing is written to " +
-        "stdout. The log is written to stderr, one JSON object a line.",
+      "Runs the Stanzapack component until SIGTERM or SIGINT. After the first signal it sends all waiting " +
+        "updates; a second signal ends it at once. After SIGHUP it reads the config file again: limits, " +
+        "admins and log level apply at once, envelope applies to new links, and other keys need a restart. " +
+        "A config file with faults changes nothing. The server must know the component's domain, port and " +
+        "secret (XEP-0114). While the server cannot be reached, the component retries, and logs the " +
+        "reason. The log is written to stderr, one JSON object a line.",
     )
     // The action checks that this option is given. Commander reports a missing option before an unknown option, and the
     // unknown option may be this option misspelt.
@@ -35,17 +35,17 @@ Config file; only \`component\` is required:
     secretFile: secret            # relative to the config file; mode 0600
     tls: false                    # true, or { caFile, serverName }: TLS to the port, if the server has it (ejabberd)
     localDomains: []              # your other domains; accounts of foreign domains have smaller budgets
-  store:                          # where services, logs, maps, cursors and approvals survive a restart
+  store:                          # keeps services, logs, maps, cursors and approvals across a restart
     kind: lmdb                    # or memory: a restart loses everything, and nothing is written to the disk
     path: /var/lib/stanzapack     # default: $STATE_DIRECTORY (systemd), else stanzapack-data beside the config file
   admins: [root@example.org]      # accounts that may run \`stanzapack purge\`; default: none
-  envelope: auto                  # ibb: no lean stanzas, which are the smallest
+  envelope: auto                  # lean stanzas where possible; ibb: only In-Band Bytestreams
   metrics: {}                     # http://127.0.0.1:9464/metrics, /health, /ready; or { host, port }; default: off
-  limits: {}                      # such as { maxLinks: 50000 }; docs/reference/configuration.md has all keys
+  limits: {}                      # such as { maxLinks: 50000 }; --print-config shows all keys
   log: { level: info }            # trace debug info warn error silent
 
-A variable of the environment replaces a key of the file: STANZAPACK_COMPONENT_DOMAIN,
-STANZAPACK_COMPONENT_SECRET_FILE, STANZAPACK_LIMITS_MAX_LINKS, and so on. With these, no file is needed.
+A variable of the environment replaces a key of the file, such as STANZAPACK_LIMITS_MAX_LINKS. No file is needed if
+STANZAPACK_COMPONENT_DOMAIN and STANZAPACK_COMPONENT_SECRET_FILE are set.
 
 The level \`info\` logs links, services, refusals and cut-offs, at most 20 lines of each kind in 10 s.
 

@@ -1,3 +1,4 @@
+import type { OfferedMap } from "@stanzapack/client";
 import type { Value } from "@stanzapack/wire";
 import { readStdin } from "../input/byte-source.js";
 import { InputError } from "../input/input-error.js";
@@ -26,20 +27,30 @@ export async function readMapLines(
 }
 
 function readMapLine(text: string, number: number): MapLine {
-  const row = parse(text, number);
+  const line = mapLineOf(parse(text, number));
+  if (line === undefined) throw new InputError(number, NO_ENTRY.what, NO_ENTRY.mend, SOURCE);
+  return line;
+}
+
+/** The fault of a value that is no line of a map. */
+export const NO_ENTRY = {
+  what: "it is no entry of a map",
+  mend: 'write {"key": "k", "value": 1} or {"key": "k", "removed": true}',
+};
+
+/** Returns what `{"key", "value"}` or `{"key", "removed": true}` says. Undefined: the row is neither. */
+export function mapLineOf(row: Value): MapLine | undefined {
   const isRow = typeof row === "object" && row !== null && !Array.isArray(row);
   const { key, value, removed, ...rest } = (isRow ? row : {}) as { readonly [name: string]: Value };
-  const isGood = typeof key === "string" && Object.keys(rest).length === 0;
-  if (isGood && removed === true && value === undefined) return { key, value: undefined };
-  if (isGood && removed === undefined && value !== undefined) return { key, value };
-  throw new InputError(
-    ...([
-      number,
-      "it is no entry of a map",
-      'write {"key": "k", "value": 1} or {"key": "k", "removed": true}',
-      SOURCE,
-    ] as const),
-  );
+  if (typeof key !== "string" || Object.keys(rest).length > 0) return undefined;
+  if (removed === true && value === undefined) return { key, value: undefined };
+  return removed === undefined && value !== undefined ? { key, value } : undefined;
+}
+
+/** Makes the change of a line. Throws as `OfferedMap.set`. */
+export function applyMapLine(map: Pick<OfferedMap<Value>, "set" | "delete">, { key, value }: MapLine): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
 }
 
 function parse(text: string, number: number): Value {

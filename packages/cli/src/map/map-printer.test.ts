@@ -65,4 +65,59 @@ describe("the printer of a map", () => {
     ]);
     await printer.end();
   });
+
+  it("prints what was repaired, and that what was printed does not count", () => {
+    const { source, change, read } = setUp();
+    change("old", 1);
+    source.emit("reset", { from: 0, to: 9, reason: "whole" });
+    change("a", 1);
+    source.emit("repaired", { keys: 1 });
+    expect(read()).toEqual([
+      { key: "old", value: 1 },
+      { event: "reset", reason: "whole" },
+      { key: "a", value: 1 },
+      { event: "repaired", keys: 1 },
+    ]);
+  });
+
+  it("forgets what waits for a slow reader at a reset, and adds up what was repaired", async () => {
+    const { source, change, read, printer } = setUp("online", 10);
+    change("a", "x".repeat(50));
+    change("b", 1);
+    for (const keys of [1, 2]) source.emit("repaired", { keys });
+    source.emit("reset", { from: 0, to: 9, reason: "whole" });
+    change("c", 1);
+    const seen: unknown[] = [];
+    await expect
+      .poll(() => {
+        for (const row of read()) seen.push(row);
+        return seen.slice(1);
+      })
+      .toEqual([
+        { event: "reset", reason: "whole" },
+        { key: "c", value: 1 },
+        { event: "repaired", keys: 3 },
+      ]);
+    await printer.end();
+  });
+
+  it("takes changes once the reader has their lines, and all changes of an update", async () => {
+    const stream = new PassThrough();
+    const map = new Map<string, Value>();
+    const source = Object.assign(new EventEmitter(), { map, status: "online" });
+    const taken: number[] = [];
+    const cursor = {
+      position: undefined as { epoch: number; offset: number } | undefined,
+      markTaken: ({ offset }: { offset: number }) => void taken.push(offset),
+    };
+    const printer = new MapPrinter(stream, source, cursor);
+    for (const key of ["a", "b"]) source.emit("change", { key, value: undefined });
+    // The subscription has its position after the last change of an update.
+    cursor.position = { epoch: 7, offset: 2 };
+    await expect.poll(() => taken).toEqual([2]);
+    source.emit("change", { key: "c", value: undefined });
+    cursor.position = { epoch: 7, offset: 3 };
+    await printer.end();
+    expect(taken).toEqual([2, 3]);
+  });
 });

@@ -20,9 +20,11 @@ export class PacedPublisher {
   constructor(
     private readonly service: OfferedService,
     private readonly signal: AbortSignal,
+    /** Gives one value to the service. */
+    private readonly give = (value: Value): void => service.publish(value),
   ) {}
 
-  /** `bytes`: length of the value's JSON. Throws `too-large`, `unencodable`. */
+  /** `bytes`: length of the value's JSON. Throws what `give` throws. */
   async publish(value: Value, bytes: number): Promise<void> {
     if (!this.service.pending) this.rows = this.bytes = 0;
     const isFull = this.rows >= MAX_ROWS || (this.rows > 0 && this.bytes + bytes > MAX_JSON_BYTES);
@@ -31,7 +33,7 @@ export class PacedPublisher {
     while (this.service.unacknowledged >= MAX_UNACKNOWLEDGED && !this.service.ended && !this.signal.aborted)
       await sleep(POLL_MS);
     if (this.service.ended) return;
-    this.service.publish(value);
+    this.give(value);
     this.rows++;
     this.bytes += bytes;
   }

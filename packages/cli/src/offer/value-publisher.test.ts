@@ -1,9 +1,10 @@
 import { Readable } from "node:stream";
 import type { OfferedService } from "@stanzapack/client";
-import { DEFAULT_LIMITS, encodeUpdate, type Value } from "@stanzapack/wire";
+import { DEFAULT_LIMITS, encodeUpdate, StanzapackError, type Value } from "@stanzapack/wire";
 import { describe, expect, test } from "vitest";
 import { runEvery } from "./command-source.js";
 import { readBytes } from "../input/byte-source.js";
+import { applyMapLine, mapLineOf, NO_ENTRY } from "../map/map-lines.js";
 import { PacedPublisher } from "./paced-publisher.js";
 import { publishLines } from "./stdin-source.js";
 import { ValuePublisher, type TextRules } from "./value-publisher.js";
@@ -115,6 +116,38 @@ describe("a line that cannot be published", () => {
     expect(stopping.published.map(String)).toEqual(["1"]);
     expect(stopping.error).toMatchObject({ code, message: expect.stringMatching(/^stdin:2: /) });
   });
+});
+
+test("lines of a map: what is no JSON, no entry or beyond a bound is skipped, and told", async () => {
+  const changes: string[] = [];
+  const told: string[] = [];
+  const map = {
+    set: (key: string) => {
+      if (changes.length > 0) throw new StanzapackError("limit-exceeded", "2 keys, and 1 is allowed");
+      changes.push(`set ${key}`);
+    },
+    delete: (key: string) => void changes.push(`delete ${key}`),
+  };
+  const sink = {
+    publish: (value: Value) => {
+      const line = mapLineOf(value);
+      if (line === undefined) throw new StanzapackError("unencodable", NO_ENTRY.what);
+      applyMapLine(map, line);
+      return Promise.resolve();
+    },
+  };
+  const rules = { asText: false, strictJson: false, jsonOnly: NO_ENTRY.mend, onError: "skip" } as const;
+  const values = new ValuePublisher(sink, rules, (line) => told.push(line));
+  const text = '{"key":"a","value":1}\nno\n{"key":"b","value":1}\n[1]\n{"key":"a","removed":true}\n';
+  const { signal } = new AbortController();
+  await publishLines(values, signal, readBytes(Readable.from([Buffer.from(text)]), signal));
+  expect(changes).toEqual(["set a", "delete a"]);
+  expect(told).toEqual([
+    expect.stringMatching(/^stdin:2 is skipped: it is not JSON .*write \{"key"/),
+    "stdin:3 is skipped: 2 keys, and 1 is allowed",
+    "stdin:4 is skipped: it is no entry of a map",
+  ]);
+  expect(values.failure?.message).toContain("3 of 5 values were skipped, first stdin:2");
 });
 
 test("another encoding, and an input that cannot be read, end it", async () => {

@@ -2,13 +2,14 @@ import { StanzapackError, type Value } from "@stanzapack/wire";
 import type { Fault } from "../input/encoding.js";
 import { InputError } from "../input/input-error.js";
 import { parseJson, shorten } from "../input/json-numbers.js";
-import type { PacedPublisher } from "./paced-publisher.js";
 
 export interface TextRules {
   /** Publish every text as a string. */
   readonly asText: boolean;
-  /** Treat a text that is not JSON as a fault. */
+  /** Treat a text that is not JSON, or has a number that a double cannot hold, as a fault. */
   readonly strictJson: boolean;
+  /** Treat a text that is not JSON as a fault, which these words mend. */
+  readonly jsonOnly?: string;
   readonly onError: "skip" | "stop";
 }
 
@@ -21,6 +22,15 @@ export interface Place {
 /** Most warnings of one kind that are written. Further warnings are only counted. */
 const MAX_TOLD = 10;
 
+/** Publishes values. */
+export interface ValueSink {
+  /** `bytes`: length of the value's JSON. Throws `too-large`, `unencodable` and `limit-exceeded` for a value that it cannot take. */
+  publish(value: Value, bytes: number): Promise<void>;
+}
+
+/** Errors of a single value. Other errors end the service. */
+const FAULTS = ["too-large", "unencodable", "limit-exceeded"];
+
 /** Makes values of texts and publishes them. Reports texts that it cannot use, and values that may surprise. */
 export class ValuePublisher {
   private count = 0;
@@ -29,7 +39,7 @@ export class ValuePublisher {
   private readonly warned = new Map<string, number>();
 
   constructor(
-    private readonly publisher: PacedPublisher,
+    private readonly publisher: ValueSink,
     private readonly rules: TextRules,
     private readonly tell: (line: string) => void,
   ) {}
@@ -42,8 +52,7 @@ export class ValuePublisher {
       await this.publisher.publish(value, Buffer.byteLength(text));
       this.count++;
     } catch (error) {
-      if (!(error instanceof StanzapackError && ["too-large", "unencodable"].includes(error.code)))
-        throw error;
+      if (!(error instanceof StanzapackError && FAULTS.includes(error.code))) throw error;
       this.fail({ what: error.text, mend: "" }, place, error);
     }
   }
@@ -80,7 +89,7 @@ export class ValuePublisher {
   }
 
   private read(text: string, place: Place): Value | undefined {
-    const { asText, strictJson } = this.rules;
+    const { asText, strictJson, jsonOnly } = this.rules;
     if (asText) return text;
     try {
       const { value, kept, rounded } = parseJson(text);
@@ -98,11 +107,9 @@ export class ValuePublisher {
       return value;
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
-      if (strictJson) {
-        this.fail(
-          { what: `it is not JSON (${error.message})`, mend: "--strict-json accepts only JSON" },
-          place,
-        );
+      const mend = jsonOnly ?? (strictJson ? "--strict-json accepts only JSON" : undefined);
+      if (mend !== undefined) {
+        this.fail({ what: `it is not JSON (${error.message})`, mend }, place);
         return undefined;
       }
       if (/^[\ufeff\s]*[{["]/.test(text))

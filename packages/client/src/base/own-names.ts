@@ -7,6 +7,9 @@ const OPTIONS: Readonly<Record<string, string>> = {
   heartbeat: "heartbeatMs",
   take_over: "takeOver",
   credit: "maxQueued",
+  max_items: "maxItems",
+  max_bytes: "maxBytes",
+  item_expire: "itemExpireSeconds",
 };
 
 /** Form fields in texts of the component: ours in Clark notation, those of XEP-0060, and bounds of a selection. */

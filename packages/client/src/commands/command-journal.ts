@@ -54,8 +54,8 @@ export class CommandJournal {
   }
 
   /**
-   * Removes a command that has ended, with the next write or `flush`. If this program ends before, the next one asks for
-   * the result again.
+   * Removes a command that has ended, with the next write or `flush`. If this program ends before, the next one asks
+   * for the result again.
    */
   remove(sequence: number): void {
     this.sentChanged = this.sent.delete(sequence) || this.sentChanged;

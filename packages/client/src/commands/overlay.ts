@@ -10,8 +10,8 @@ const ARRIVAL_MS = 5_000;
 const MAX_CONFIRMED = 1_000;
 
 /**
- * `staged`: not stored yet, and not shown. `waiting`: shown. `sent`: may have run. `confirmed`: ran as expected, and the
- * map's change has not arrived yet.
+ * `staged`: not stored yet, and not shown. `waiting`: shown. `sent`: may have run. `confirmed`: ran as expected, and
+ * the map's change has not arrived yet.
  */
 type LayerState = "staged" | "waiting" | "sent" | "confirmed";
 

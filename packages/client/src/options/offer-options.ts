@@ -47,13 +47,17 @@ export interface OfferOptions {
    */
   readonly durability?: "none" | "interval" | "sync" | undefined;
   /**
-   * For a log: most updates that the component keeps for later subscribers. Beyond, it drops the oldest. The
-   * component's own limits hold too. `"max"`: as many as these limits allow, which is the default.
+   * For a log: most updates that the component keeps for later subscribers. Beyond, it drops the oldest. For a map:
+   * most keys. Beyond, nothing is dropped: `set` throws `limit-exceeded`. The component's own limits hold too.
+   * `"max"`: as many as these limits allow, which is the default.
    */
   readonly maxItems?: number | "max" | undefined;
   /** For a log: the component drops updates that are older than this, in seconds. Otherwise as `maxItems`. */
   readonly itemExpireSeconds?: number | "max" | undefined;
-  /** For a log: most bytes of updates that the component keeps. Otherwise as `maxItems`. */
+  /**
+   * For a log: most bytes of updates that the component keeps. For a map: most bytes of its keys and values, where a
+   * key counts 140 bytes, two for each character, and the msgpack of its value. Otherwise as `maxItems`.
+   */
   readonly maxBytes?: number | "max" | undefined;
   /**
    * Bare JIDs, in any spelling. These accounts may subscribe under `whitelist`, and under `authorize` without a

@@ -100,6 +100,8 @@ describe("a value that no option takes", () => {
     ["approvalMs", 2 ** 31, "must be a whole number of ms from 0"],
     ["parse", {}, "must be a function"],
     ["onPending", "yes", "must be a function"],
+    ["copy", 7, "must be pairs of a key and a value"],
+    ["copy", {}, "must be pairs of a key and a value"],
   ])("subscribe: %s (%#)", async (name, value, text) => {
     const given = await refusal(() => client.subscribe(NODE, { [name]: value }));
     expect(given).toMatch(new RegExp(`^subscribe: \`${name}[.0-9a-z]*\` `));

@@ -32,6 +32,7 @@ import { COMMAND_BOUNDS, type CommandOptions, type CommandsOptions } from "./com
 import type { ConfigureOptions, OfferOptions } from "./offer-options.js";
 import type { ConnectOptions } from "./connect-options.js";
 import type { ChangeOptions, SubscribeOptions } from "./subscribe-options.js";
+import type { VerifyOptions } from "./verify-options.js";
 
 /** Characters of a full JID: RFC 7622 §3.1 allows three parts of 1,023 octets. */
 const MAX_JID_CHARS = 3_071;
@@ -118,6 +119,8 @@ const subscribe = {
     objectOf({ time: finiteNumber(0, MAX_TIME_MS) }),
   ),
   cursor: textThat("a name of 1 to 64 characters of A-Z a-z 0-9 . _ -", isCursorName),
+  copy: objectWith("pairs of a key and a value, such as a Map", Symbol.iterator),
+  manualCursor: flag(),
   keys: orNull(listOf(plainText(1, bounds.maxKeyChars, "a key"), 1, bounds.maxKeys, "keys")),
   prefix: orNull(plainText(1, bounds.maxKeyChars)),
   approvalMs: wholeNumber(0, MAX_TIMER_MS, " of ms"),
@@ -126,6 +129,7 @@ const subscribe = {
   maxQueued: wholeNumber(1, MAX_CREDIT_ROWS, " of updates"),
 };
 
+const verify = { timeoutMs: wholeNumber(1, MAX_TIMER_MS, " of ms") };
 const call = { timeoutMs: wholeNumber(1, MAX_CALL_MS, " of ms") };
 const command = {
   ...call,
@@ -145,6 +149,7 @@ const SCHEMAS = {
   configure: options<ConfigureOptions>(allOptional(metadata)),
   change: options<ChangeOptions>(allOptional(change)),
   subscribe: options<SubscribeOptions<unknown>>(allOptional(subscribe)),
+  verify: options<VerifyOptions>(allOptional(verify)),
   call: options<CallOptions>(allOptional(call)),
   command: options<CommandOptions<unknown>>(allOptional(command)),
   commands: options<CommandsOptions>(allOptional(commands)),
@@ -159,13 +164,21 @@ export function checked<T extends object>(call: keyof typeof SCHEMAS, given: T, 
   return checkOptions(what, SCHEMAS[call], given);
 }
 
-/** Throws `invalid-options` for bounds of a log's history, if the service has another kind. */
-export function checkBounds(what: string, kind: ServiceKind | undefined, options: ConfigureOptions): void {
-  const name = (["maxItems", "itemExpireSeconds", "maxBytes"] as const).find(
-    (each) => options[each] !== undefined,
-  );
-  if (name !== undefined && kind !== "log")
-    throw new StanzapackError("invalid-options", `${what}: \`${name}\` is for services of kind \`log\` only`);
+/** Kinds of services that have a bound. */
+const BOUNDED = {
+  maxItems: ["log", "map"],
+  maxBytes: ["log", "map"],
+  itemExpireSeconds: ["log"],
+} as const satisfies Partial<Record<keyof ConfigureOptions, readonly ServiceKind[]>>;
+
+/** Throws `invalid-options` for a bound that services of this kind do not have. */
+export function checkBounds(what: string, kind: ServiceKind = "value", options: ConfigureOptions): void {
+  for (const [name, kinds] of Object.entries(BOUNDED) as [keyof typeof BOUNDED, readonly ServiceKind[]][])
+    if (options[name] !== undefined && !kinds.includes(kind))
+      throw new StanzapackError(
+        "invalid-options",
+        `${what}: \`${name}\` is for services of kind ${kinds.map((each) => `\`${each}\``).join(" and ")} only`,
+      );
 }
 
 /** Throws `invalid-options` if `given` is no string, or has a character that XML cannot carry. */

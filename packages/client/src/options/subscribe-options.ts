@@ -15,8 +15,9 @@ export interface SelectionOptions {
    */
   readonly fields?: readonly string[] | null | undefined;
   /**
-   * Leaves an update out if it differs from the last one sent by no more than this, and in nothing else. The difference
-   * is of the number, or of each of the value's top-level numbers. At least 0; 0 sends changes only. Only for a `value`.
+   * Leaves an update out if it differs from the last one sent by no more than this, and in nothing else. The
+   * difference is of the number, or of each of the value's top-level numbers. At least 0; 0 sends changes only. Only
+   * for a `value`.
    */
   readonly deadband?: number | null | undefined;
   /**
@@ -47,19 +48,34 @@ export interface SubscribeOptions<T> extends SelectionOptions, KeyOptions {
   readonly windowMs?: number | undefined;
   /**
    * Where a subscription to a log begins: with the oldest update kept (`first`), behind a position, or at a time in ms
-   * since 1970. After a break the subscription continues at its position. Only for a log. Default: with updates from now
-   * on.
+   * since 1970. After a break the subscription continues at its position. Only for a log. Default: with updates from
+   * now on.
    */
   readonly since?: Since | undefined;
   /**
-   * Name of a cursor: the component keeps how far this program has come in a log, so that a later program of the same
-   * account continues there, also on another machine. 1 to 64 characters of `A–Z a–z 0–9 . _ -`. `since` then applies
-   * only if there is no cursor of this name yet. The cursor moves to the last update that the program has taken. An
-   * update is taken when its listeners have returned, when an iteration asks for the next one, or by `markTaken`. After
-   * a crash, the updates of the last two seconds may arrive again. One subscription at a time uses a cursor: a later one
-   * ends the one before with `conflict`. Only for a log.
+   * Name of a cursor: the component keeps how far this program has come in a log or a map, so that a later program of
+   * the same account continues there, also on another machine. 1 to 64 characters of `A–Z a–z 0–9 . _ -`. `since` then
+   * applies only if there is no cursor of this name yet. The cursor moves to the last update that the program has
+   * taken. An update is taken when its listeners have returned, when an iteration asks for the next one, or by
+   * `markTaken`. After a crash, the updates of the last two seconds may arrive again. One subscription at a time uses
+   * a cursor: a later one ends the one before with `conflict`. Not for a `value`.
+   *
+   * A map with a cursor sends a later program only the keys that have changed since, with `change` for each. `map`
+   * then has only these keys, unless the program gives its `copy`. `recovered` is false if the component cannot say
+   * what has changed: the whole map arrives. Use one cursor with the same `keys` and `prefix` each time.
    */
   readonly cursor?: string | undefined;
+  /**
+   * With the `cursor` of a map: the copy that an earlier program has kept, as keys with values before `parse`. `map`
+   * begins with it, and `change` is emitted for differences alone. The client checks the copy as any other, so a copy
+   * that is older or newer than the cursor becomes right too. Default: none.
+   */
+  readonly copy?: Iterable<readonly [string, Value]> | undefined;
+  /**
+   * With the `cursor` of a map: true moves the cursor by `markTaken` alone. Use it where a change must be stored
+   * elsewhere before it counts as taken. Default false: a change is taken when its listeners have returned.
+   */
+  readonly manualCursor?: boolean | undefined;
   /**
    * Time to wait for the publisher's approval under the access model `authorize`, in ms. Then `subscribe` throws
    * `pending`, and gives the request up. `subscribeAll` does not wait: these subscriptions are `pending` meanwhile.

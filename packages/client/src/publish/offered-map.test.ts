@@ -1,4 +1,5 @@
 import {
+  createHello,
   createRowCodec,
   decodeBlock,
   decodeRow,
@@ -8,6 +9,7 @@ import {
   type Value,
 } from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
+import type { OfferOptions } from "../options/offer-options.js";
 import { OfferedMap } from "./offered-map.js";
 import type { LinkPeer, ServiceHost } from "./service-host.js";
 
@@ -15,22 +17,22 @@ const PEER = { readsCoded: false, sendsKept: true, hop: "plain" } as LinkPeer;
 const codec = createRowCodec(DEFAULT_LIMITS);
 
 /** A map on a link that a test reads. */
-function setUp() {
+function setUp(bounds: Pick<OfferOptions, "maxItems" | "maxBytes"> = {}) {
   const asked = { count: 0 };
   const host = {
     settle: () => Promise.resolve(void asked.count++),
     ...{ book: () => undefined, flush: () => undefined, sendFrame: () => undefined, ended: () => undefined },
   } as unknown as ServiceHost;
-  const map = new OfferedMap<Value>("alice@x/m", { kind: "map" }, host, codec);
+  const map = new OfferedMap<Value>("alice@x/m", { kind: "map", ...bounds }, host, codec);
   /** The link begins, and the component has the updates up to `sequence`. */
-  const bind = (sequence: number): void => {
+  const bind = (sequence: number, peer = PEER): void => {
     map.interrupt();
     map.bound(
       {
         ...{ type: "bind", role: "service", alias: 0, node: map.node, sequence },
         incarnation: map.incarnation,
       } satisfies BindServiceFrame,
-      PEER,
+      peer,
     );
   };
   /** Returns the rows that are sent now, with their sequences. */
@@ -43,7 +45,14 @@ function setUp() {
       }),
     );
   const keep = (sequence: number): void => map.kept(map.incarnation, sequence);
-  return { map, bind, sent, keep, asked };
+  /** Returns the forms of the DATA that is sent now. */
+  const forms = (): string[] =>
+    map.take(65_535, 1e9).flatMap(({ base64 }) =>
+      decodeBlock(Buffer.from(base64, "base64"), DEFAULT_LIMITS).flatMap((frame) => {
+        return frame.type === "data" || frame.type === "coded" ? [frame.form] : [];
+      }),
+    );
+  return { map, bind, sent, forms, keep, asked };
 }
 
 describe("a map that is offered", () => {
@@ -59,6 +68,18 @@ describe("a map that is offered", () => {
       [3, [["a"]]],
       [4, [[]]],
     ]);
+  });
+
+  it.each([
+    ["reads the form for maps", ["rows", "coded", "map"], ["map", "chained"]],
+    ["does not know that form", ["rows", "coded"], ["key", "chained"]],
+  ] as const)("is coded for a component that %s", (_, codecs, expected) => {
+    const { map, bind, forms } = setUp();
+    const session = { peerHello: createHello({ codecs }) } as unknown as LinkPeer["session"];
+    bind(0, { ...PEER, readsCoded: true, session });
+    const first = forms();
+    map.set("a", 1);
+    expect([...first, ...forms()]).toEqual(expected);
   });
 
   it("sends a batch as one update, without what it replaces itself", () => {
@@ -101,6 +122,47 @@ describe("a map that is offered", () => {
     const rows = sent().map(([, row]) => row as Value[]);
     expect(rows.map((row) => row.length)).toEqual([2, 2, 1]);
     expect(rows.map((row) => row.at(-1) === null)).toEqual([true, true, false]);
+  });
+
+  it("refuses what would exceed its own bounds, and stays as it is", () => {
+    const { map, bind, sent } = setUp({ maxItems: 2, maxBytes: 400 });
+    bind(0);
+    map.set("a", 1);
+    map.set("b", 1);
+    const refused = (change: () => void): unknown => {
+      try {
+        change();
+      } catch (error) {
+        return (error as StanzapackError).message;
+      }
+      return undefined;
+    };
+    expect(refused(() => map.set("c", 1))).toContain("would have 3 keys, and 2 are allowed (`maxItems`)");
+    expect(refused(() => map.set("a", "x".repeat(200)))).toContain("487 bytes, and 400 are allowed");
+    const swap = (): void => {
+      map.delete("a");
+      map.set("c", 1);
+    };
+    expect(refused(() => map.batch(swap))).toBeUndefined();
+    const refill = (): void => {
+      map.clear();
+      for (const key of ["x", "y", "y"]) map.set(key, 1);
+    };
+    expect(refused(() => map.batch(refill))).toBeUndefined();
+    expect(
+      refused(() =>
+        map.batch(() => {
+          map.set("z", 1);
+          map.set("a", 1);
+          map.delete("x");
+        }),
+      ),
+    ).toContain("3 keys");
+    // A change that makes the map no larger is never refused.
+    map.options = { ...map.options, maxItems: 1 };
+    map.set("x", 2);
+    map.delete("x");
+    expect(sent().length).toBe(7);
   });
 
   it("refuses a batch that is larger than what may wait", () => {

@@ -6,6 +6,7 @@ import {
   encodeUpdate,
   mapChangeBytes,
   StanzapackError,
+  weighMapEntry,
   type BindServiceFrame,
   type MapChange,
   type Value,
@@ -23,6 +24,12 @@ const ROW_HEAD_BYTES = 6;
  * Most removals that are remembered, for a component that has lost the last second. 10,000: more than a second's worth.
  */
 const MAX_REMOVALS = 10_000;
+
+/** What a program has set, of a map: keys with a value, and their bytes as the component counts them. */
+interface Held {
+  readonly keys: number;
+  readonly bytes: number;
+}
 
 /** The newest change of a key. `value` undefined: the key was removed. */
 interface Own {
@@ -42,6 +49,8 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
   /** What this program has said of each key. */
   private readonly own = new Map<string, Own>();
   private removals = 0;
+  /** Of the keys in `own` that have a value: their number, and their bytes as the component counts them. */
+  private held: Held = { keys: 0, bytes: 0 };
   /** Sequence of the last `clear`. */
   private clearedAt = 0;
   /** Changes of the batch that is being made. */
@@ -49,8 +58,10 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
 
   /**
    * Sets the value of a key: 1 to 512 characters. Throws `unencodable` for another key or a value that cannot travel,
-   * `too-large` if key and value take more than 48 KiB, `stopped` after `stop`, and `busy` while 65,536 updates, or
-   * 16 MiB, wait for the component.
+   * `too-large` if key and value take more than 48 KiB, `stopped` after `stop`, and `busy` while 65,536 updates, or 16
+   * MiB, wait for the component. Throws `limit-exceeded` if the keys that this program has set would exceed `maxItems`
+   * or `maxBytes`. If they exceed it with keys of an earlier program, or exceed a limit of the component, the
+   * component refuses the change: the service emits `ended` with `limit-exceeded`.
    */
   set(key: string, value: T): void {
     assertMapKey(key, DEFAULT_LIMITS);
@@ -98,8 +109,8 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
   }
 
   /**
-   * Resolves when the component keeps all changes made until now, as safely as the durability of the map says. Waits for
-   * the link, however long that takes. Rejects with the error that ends the map, and with `stopped` after its end.
+   * Resolves when the component keeps all changes made until now, as safely as the durability of the map says. Waits
+   * for the link, however long that takes. Rejects with the error that ends the map, and with `stopped` after its end.
    */
   async settled(): Promise<void> {
     const last = this.published;
@@ -132,8 +143,45 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
         "too-large",
         `the changes of a batch take ${bytes} bytes, and at most ${OUTBOX_BOUNDS.maxBytes} may wait`,
       );
+    const held = this.heldAfter(changes);
+    this.assertRoom(held);
     this.enqueue(rows);
+    this.held = held;
     for (const change of changes) this.note(change);
+  }
+
+  private heldAfter(changes: readonly MapChange[]): Held {
+    let { keys, bytes } = this.held;
+    const weights = new Map<string, number>();
+    let wasCleared = false;
+    for (const change of changes) {
+      if (change.type === "clear") {
+        keys = bytes = 0;
+        weights.clear();
+        wasCleared = true;
+        continue;
+      }
+      const { key } = change;
+      const before = weights.get(key) ?? (wasCleared ? 0 : weightOf(key, this.own.get(key)?.value));
+      const after = weightOf(key, change.type === "set" ? change.value : undefined);
+      keys += Number(after > 0) - Number(before > 0);
+      bytes += after - before;
+      weights.set(key, after);
+    }
+    return { keys, bytes };
+  }
+
+  /** Throws `limit-exceeded` if the map would certainly grow beyond a bound of its options. */
+  private assertRoom({ keys, bytes }: Held): void {
+    const { maxItems = "max", maxBytes = "max" } = this.options;
+    const isOver = (count: number, before: number, most: number | "max"): most is number =>
+      most !== "max" && count > most && count > before;
+    const over = (what: string): StanzapackError =>
+      new StanzapackError("limit-exceeded", `\`${this.node}\` would have ${what}: the map stays as it is`);
+    if (isOver(keys, this.held.keys, maxItems))
+      throw over(`${keys} keys, and ${maxItems} are allowed (\`maxItems\`)`);
+    if (isOver(bytes, this.held.bytes, maxBytes))
+      throw over(`${bytes} bytes, and ${maxBytes} are allowed (\`maxBytes\`)`);
   }
 
   private note(change: MapChange): void {
@@ -184,6 +232,11 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
     for (const [key, { value, sequence: at }] of this.own)
       if (at > sequence) this.own.set(key, { value, sequence: now });
   }
+}
+
+/** Returns the bytes of a key that has a value. 0: it has none. */
+function weightOf(key: string, value: Uint8Array | undefined): number {
+  return value === undefined ? 0 : weighMapEntry(key, value);
 }
 
 /** Leaves out changes that later ones of the same update replace. */

@@ -204,7 +204,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 
   /**
-   * Takes a bare JID, and withdraws its permission to subscribe: the decision of `authorize`, and its place among the
+   * Takes a bare JID, and revokes its approval: the decision of `authorize`, and its place among the
    * members. Its subscriptions end at once with `not-allowed`. Under `authorize` the account may ask again. Waits for
    * the link up to `timeoutMs`. Throws `usage` while the service is open.
    */
@@ -277,7 +277,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
 
   /** @internal The component has bound the service under this alias, and has its updates up to `frame.sequence`. */
   bound(frame: BindServiceFrame, peer: LinkPeer): void {
-    this.binding = new ServiceBinding(frame.alias, this.codec, peer);
+    this.binding = new ServiceBinding(frame.alias, this.codec, peer, this.options.kind === "map");
     this.wasBound = true;
     this.pace.forget();
     this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;

@@ -27,13 +27,15 @@ export class ServiceBinding {
   constructor(
     readonly alias: number,
     private readonly codec: RowCodec,
-    { readsCoded, sendsKept, hop }: LinkPeer,
+    { readsCoded, sendsKept, hop, session }: LinkPeer,
+    /** Updates are those of a map. */
+    isMap: boolean,
   ) {
     this.sendsKept = sendsKept;
     this.hop = hop;
-    this.encoder = readsCoded
-      ? new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: codec, hop })
-      : undefined;
+    if (!readsCoded) return;
+    const codesMap = isMap && session.peerHello?.codecs.includes("map") === true;
+    this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: codec, hop, isMap: codesMap });
   }
 
   /** Encodes a slice once, as one DATA frame. `epoch` is the incarnation of the service, and `now` is in ms. */

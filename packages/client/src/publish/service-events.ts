@@ -4,8 +4,8 @@ import type { CallFailure } from "./call-handlers.js";
 export interface Demand {
   readonly subscribers: number;
   /**
-   * Smallest window of the subscribers, in ms. Without subscribers: null, or the window in which a `log` is sent all the
-   * same. Null before the first link.
+   * Smallest window of the subscribers, in ms. Without subscribers: null, or the window in which a `log` is sent all
+   * the same. Null before the first link.
    */
   readonly windowMs: number | null;
 }
@@ -22,9 +22,9 @@ export interface OfferedServiceEvents {
    */
   stale: (range: { readonly from: number; readonly to: number }) => void;
   /**
-   * The component takes no updates for a while, for example because its disk is full. The service waits, and the client
-   * offers it again after the time that the component names. A log's updates wait in this client; a value continues with
-   * its newest.
+   * The component takes no updates for a while, for example because its disk is full. The service waits, and the
+   * client offers it again after the time that the component names. A log's updates wait in this client; a value
+   * continues with its newest.
    */
   delayed: (error: StanzapackError) => void;
   /** A handler of `handle` threw, or returned a value that cannot be sent. Its caller received the message. */

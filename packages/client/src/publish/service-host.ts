@@ -1,4 +1,4 @@
-import type { Frame, HopClass, ReadBudget } from "@stanzapack/wire";
+import type { Frame, HelloFrame, HopClass, ReadBudget } from "@stanzapack/wire";
 import type { ConfigureOptions } from "../options/offer-options.js";
 import type { StoredOutbox } from "../store/outbox-store.js";
 import type { OfferedService } from "./offered-service.js";
@@ -28,7 +28,7 @@ export interface LinkPeer {
   readonly sendsKept: boolean;
   /** Class of our hop to the server: whether its stream is compressed. */
   readonly hop: HopClass;
-  readonly session: { readonly budget: ReadBudget };
+  readonly session: { readonly budget: ReadBudget; readonly peerHello?: HelloFrame | undefined };
 }
 
 /** The additional parts of a service with a store. Pages load them on demand. */

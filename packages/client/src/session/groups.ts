@@ -87,6 +87,8 @@ export class Groups implements PatternHolder {
     const single = [...new Set(nodes)].filter((node) => !isPattern(node));
     const patterns = readPatterns([...new Set(nodes)]);
     for (const node of single) parseNode(node);
+    if (options.copy !== undefined)
+      throw new StanzapackError("invalid-options", "subscribeAll: `copy` is of one map: use `subscribe`");
     for (const node of single) this.subscriptions.get(node)?.assertSame(options);
     const taken = patterns.find((pattern) => this.overlaps(pattern));
     if (taken !== undefined)

@@ -81,7 +81,7 @@ export class ServiceRequests {
     }
   }
 
-  /** Withdraws the permission of a bare JID, on the current link or on the next. */
+  /** Revokes the approval of a bare JID, on the current link or on the next. */
   revoke(service: OfferedService, jid: string): Promise<void> {
     return this.attempts.make([], async (current) => {
       await this.attempts.answered(service);

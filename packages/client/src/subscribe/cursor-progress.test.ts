@@ -28,6 +28,19 @@ describe("the progress of a cursor", () => {
     expect(progress.rows).toBe(7);
   });
 
+  it("counts rows of a map all together", () => {
+    const progress = new CursorProgress(() => undefined);
+    progress.starts({ epoch: 1, offset: 0 });
+    progress.cameTogether(1, 3, 50);
+    progress.cameTogether(1, 0, 60);
+    progress.cameTogether(1, 2, 61);
+    const counts = [49, 50, 60, 61].map((offset) => {
+      progress.take({ epoch: 1, offset });
+      return progress.rows;
+    });
+    expect(counts).toEqual([0, 3, 3, 5]);
+  });
+
   it("goes on in another epoch", () => {
     const progress = new CursorProgress(() => undefined);
     progress.came(1, 1, 5);

@@ -11,11 +11,13 @@ interface Run {
   readonly epoch: number;
   from: number;
   readonly to: number;
+  /** Number of rows, if they are taken all together. Undefined: one for each offset. */
+  readonly rows?: number;
 }
 
 /**
- * How far the program has come in a log with a named cursor. The component counts rows since BIND. So this counts which
- * of the rows since BIND the program has taken, among them rows that came on an earlier link too.
+ * How far the program has come in a log or a map with a named cursor. The component counts rows since BIND. So this
+ * counts which of the rows since BIND the program has taken, among them rows that came on an earlier link too.
  */
 export class CursorProgress {
   private readonly runs: Run[] = [];
@@ -29,8 +31,8 @@ export class CursorProgress {
   ) {}
 
   /**
-   * The last position that the program has taken, or behind which it begins. Undefined before the first grant. A request
-   * that cannot rely on the cursor begins here: what waits in the queue is lost with the program.
+   * The last position that the program has taken, or behind which it begins. Undefined before the first grant. A
+   * request that cannot rely on the cursor begins here: what waits in the queue is lost with the program.
    */
   get taken(): TakenPosition | undefined {
     return this.position;
@@ -54,8 +56,19 @@ export class CursorProgress {
   /** Rows arrived, at the offsets `from` to `to`. */
   came(epoch: number, from: number, to: number): void {
     const last = this.runs.at(-1);
-    if (last?.epoch === epoch && last.to + 1 === from) this.runs[this.runs.length - 1] = { ...last, to };
+    if (last?.epoch === epoch && last.rows === undefined && last.to + 1 === from)
+      this.runs[this.runs.length - 1] = { ...last, to };
     else this.runs.push({ epoch, from, to });
+    this.settle();
+  }
+
+  /**
+   * Rows of a map arrived. They are taken all together, with the position `to`. A frame without rows needs no position
+   * of its own.
+   */
+  cameTogether(epoch: number, rows: number, to: number): void {
+    if (rows === 0) return;
+    this.runs.push({ epoch, from: to, to, rows });
     this.settle();
   }
 
@@ -73,7 +86,7 @@ export class CursorProgress {
     for (let [run] = this.runs; run?.epoch === position.epoch; [run] = this.runs) {
       if (run.from > position.offset) break;
       const to = Math.min(run.to, position.offset);
-      this.count += to - run.from + 1;
+      this.count += run.rows ?? to - run.from + 1;
       run.from = to + 1;
       if (run.from > run.to) this.runs.shift();
     }

@@ -6,7 +6,8 @@ const AT_ONCE = 64;
 
 /**
  * The hashes of a replica's entries, computed from the values that it holds. The constructor takes the entries as they
- * are, and `work` hashes them in slices. Keys that change meanwhile are `touched`: they are hashed when they are asked for.
+ * are, and `work` hashes them in slices. Keys that change meanwhile are `touched`: they are hashed when they are asked
+ * for.
  */
 export class HashedMap {
   /** Keys that have changed since the constructor. */

@@ -86,7 +86,7 @@ function setUp(count = 500, sendsDigests = true) {
   /** Answers until nothing more is asked. `between`: called before each answer. */
   const serve = (between?: () => void): number => {
     let answered = 0;
-    for (vi.runOnlyPendingTimers(); asked.length > 0; vi.advanceTimersByTime(50)) {
+    for (vi.advanceTimersByTime(50); asked.length > 0; vi.advanceTimersByTime(50)) {
       const ranges = asked.shift() as number[];
       const sums = told.shift();
       if (ranges.length === 0) snapshot();
@@ -230,6 +230,39 @@ describe("verify", () => {
     await settle();
     expect(outcome).toEqual({ keys: 500, repaired: 1 });
     same();
+  });
+
+  it("gives up after its time, and says what it waited for", async () => {
+    const { check, replica, link, asked, serve, tell } = setUp();
+    const late = (ms?: number): Promise<unknown> =>
+      check.verify(ms).then(undefined, (error: unknown) => error);
+    const unanswered = late(5_000);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await unanswered).toMatchObject({
+      ...{
+        code: "timeout",
+        text: `\`${NODE}\` was not checked within 5000 ms: the component has not answered yet`,
+      },
+    });
+    // The check itself goes on.
+    serve();
+    await settle();
+    asked.length = 0;
+    replica.interrupt();
+    const behind = late(1_000);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await behind).toMatchObject({ code: "timeout", text: expect.stringContaining("not up to date") });
+    check.interrupt();
+    const unlinked = late();
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await unlinked).toMatchObject({ code: "timeout", text: expect.stringContaining("does not have") });
+    // Nobody waits any more, so the next link brings no check.
+    check.onBound(link, { ...BIND, kind: "map" });
+    tell();
+    await settle();
+    expect(asked).toEqual([]);
   });
 
   it("checks again what was checked before the call", async () => {

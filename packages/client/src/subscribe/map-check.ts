@@ -13,6 +13,7 @@ import {
   type RepairEntriesFrame,
   type Value,
 } from "@stanzapack/wire";
+import { deadline } from "@stanzapack/xmpp";
 import { soon } from "../base/soon.js";
 import { HashedMap } from "./hashed-map.js";
 import type { MapOutcome, MapReplica } from "./map-replica.js";
@@ -21,6 +22,8 @@ import type { MapOutcome, MapReplica } from "./map-replica.js";
 const SLICE_MS = 4;
 /** Beyond this many ranges, the whole map takes fewer bytes. 256: about 20 kB of checksums. */
 const MAX_RANGES = 256;
+/** Default time for `verify`, in ms. 60,000: a copy of 100,000 keys is checked in less than a second on a good link. */
+const VERIFY_MS = 60_000;
 /** Beyond this many keys that change during one check, the check begins again. */
 const MAX_TOUCHED = 65_536;
 
@@ -61,8 +64,8 @@ interface Waiter {
 
 /**
  * Compares a replica with the component's map, and repairs what differs. The component sends a checksum now and then
- * (DIGEST). One that differs leads to the keys: the client asks for the checksums of 16 parts, and of the parts of those
- * that differ, until the component sends the entries of a part that has a few.
+ * (DIGEST). One that differs leads to the keys: the client asks for the checksums of 16 parts, and of the parts of
+ * those that differ, until the component sends the entries of a part that has a few.
  */
 export class MapCheck {
   private link: CheckLink | undefined;
@@ -89,13 +92,37 @@ export class MapCheck {
     private readonly replica: MapReplica,
   ) {}
 
-  /** Checks the replica. Rejects with `unsupported`, `usage` or `stopped`. */
-  verify(): Promise<Verification> {
+  /** Checks the replica. Rejects with `unsupported`, `usage`, `stopped`, and `timeout` after `timeoutMs`. */
+  verify(timeoutMs = VERIFY_MS): Promise<Verification> {
     return new Promise((resolve, reject) => {
       const refusal = this.endedWith ?? this.refusal;
       if (refusal !== undefined) return reject(refusal);
-      this.waiters.push({ resolve, reject });
+      const cancel = deadline(timeoutMs, () => {
+        this.waiters = this.waiters.filter((each) => each !== waiter);
+        waiter.reject(this.late(timeoutMs));
+      });
+      const settled =
+        <V>(settle: (value: V) => void) =>
+        (value: V): void => {
+          cancel();
+          settle(value);
+        };
+      const waiter: Waiter = { resolve: settled(resolve), reject: settled(reject) };
+      this.waiters.push(waiter);
       this.begin();
+    });
+  }
+
+  /** The check goes on without who has waited for it. */
+  private late(timeoutMs: number): StanzapackError {
+    const why =
+      this.link === undefined
+        ? "the component does not have the subscription now"
+        : this.replica.synced
+          ? "the component has not answered yet"
+          : "the copy is not up to date yet";
+    return new StanzapackError("timeout", `\`${this.node}\` was not checked within ${timeoutMs} ms: ${why}`, {
+      scope: "subscription",
     });
   }
 
@@ -103,6 +130,7 @@ export class MapCheck {
   onBound(link: CheckLink, { alias, kind }: BindSubscriptionFrame): void {
     this.interrupt();
     if (kind !== "map") return this.refuse("usage", `\`${this.node}\` is no map`);
+    if (this.replica.partial) return this.refusePart();
     if (!link.sendsDigests) return this.refuse("unsupported", "the component sends no checksums of maps");
     this.link = link;
     this.alias = alias;
@@ -128,6 +156,7 @@ export class MapCheck {
 
   /** The replica has taken a SNAPSHOT frame. `begins`: the frame began the whole map. */
   onSnapshot(begins: boolean, { syncing, changes }: MapOutcome): void {
+    if (this.replica.partial) return this.refusePart();
     if (begins) this.comesWhole = true;
     if (syncing !== undefined || !this.replica.synced) return;
     const { check, comesWhole } = this;
@@ -140,6 +169,7 @@ export class MapCheck {
 
   /** Compares the replica with checksums of the component. */
   onDigest(digest: DigestFrame): void {
+    if (this.replica.partial) return;
     const { check } = this;
     const { range, sums } = digest;
     if (!this.replica.isAt(digest)) return this.postpone(range);
@@ -284,6 +314,14 @@ export class MapCheck {
         if (this.check === undefined) this.compareWhole(last);
       },
       Math.min(last.intervalMs, MAX_TIMER_MS),
+    );
+  }
+
+  private refusePart(): void {
+    this.link = undefined;
+    this.refuse(
+      "usage",
+      `\`${this.node}\` continues at its cursor without \`copy\`, so most keys are not here`,
     );
   }
 

@@ -55,6 +55,8 @@ export class MapReplica {
   /** The map's new life has no update yet. The replica stays as it was, until the publisher has sent its state again. */
   private awaitsFirst = false;
   private received = 0;
+  /** Keys from before the first position are not here, because the program keeps them elsewhere. */
+  private isPart = false;
   /** Takes the keys that change. */
   onChanged: ((key: string) => void) | undefined;
 
@@ -75,6 +77,37 @@ export class MapReplica {
    */
   isAt({ epoch, position }: { readonly epoch: number; readonly position: number }): boolean {
     return this.isWhole && this.staged.size === 0 && epoch === this.epoch && this.offset <= position;
+  }
+
+  /** Whether the replica has only keys that changed after the position where it began. */
+  get partial(): boolean {
+    return this.isPart;
+  }
+
+  /**
+   * The position of the map that `values` shows. Undefined: it shows none yet, or some changes of the last position
+   * still wait.
+   */
+  get shown(): { readonly epoch: number; readonly offset: number } | undefined {
+    return this.staged.size > 0 || this.anew || this.awaitsFirst ? undefined : this.position;
+  }
+
+  /**
+   * The replica continues at this position, before its first frame. `copy`: the map of about that position, which the
+   * program has kept. Undefined: the program keeps the map elsewhere, so only later changes are here.
+   */
+  startAt(
+    { epoch, offset }: { readonly epoch: number; readonly offset: number },
+    copy: Iterable<readonly [string, Value]> | undefined,
+  ): void {
+    Object.assign(this, { epoch, offset, isPart: copy === undefined && offset > 0 });
+    for (const [key, value] of copy ?? []) this.values.set(key, value);
+  }
+
+  /** Drops everything, because the program drops what it has kept. The whole map follows. */
+  forget(): void {
+    this.values.clear();
+    this.interrupt();
   }
 
   /** The replica as it is, for a reader that knows nothing of it. */
@@ -151,7 +184,7 @@ export class MapReplica {
     this.offset = this.received = 0;
     this.staged.clear();
     this.anew = true;
-    this.awaitsFirst = false;
+    this.isPart = this.awaitsFirst = false;
   }
 
   private stage(row: Value): { readonly continues: boolean } {
@@ -173,7 +206,9 @@ export class MapReplica {
         if (staged.get(key) === undefined) changes.push({ key, value: undefined, previous });
     for (const [key, value] of staged) {
       const previous = values.get(key);
-      if (value === undefined ? previous === undefined || this.anew : isSame(previous, value)) continue;
+      // The program may have a key that is not here.
+      const isNews = value === undefined ? previous !== undefined || this.isPart : !isSame(previous, value);
+      if (!isNews || (value === undefined && this.anew)) continue;
       changes.push({ key, value, previous });
     }
     for (const { key, value } of changes) {

@@ -14,6 +14,10 @@ export class MapView<T> {
     return this.parse === undefined ? (this.shared.values as ReadonlyMap<string, T>) : this.parsed;
   }
 
+  clear(): void {
+    this.parsed.clear();
+  }
+
   /** Takes the changes of an update. Throws what `parse` throws: then none of them counts. */
   take(changes: readonly MapChangeEvent<Value>[]): readonly MapChangeEvent<T>[] {
     const { parse, parsed } = this;

@@ -166,4 +166,22 @@ describe("a subscription to a map", () => {
     ]);
     expect([[...first.map], first.synced, first.ended]).toEqual([[["a", 1]], true, false]);
   });
+
+  it("is not up to date while it is given back for a pause, and says when it is again", () => {
+    const { shared, first } = setUp({}, "map");
+    const synced = vi.fn();
+    first.on("synced", synced);
+    const head = { type: "snapshot", alias: 0, epoch: 7, form: "rows", payload: new Uint8Array() } as const;
+    shared.deliverSnapshot({ ...head, from: 1, to: 3, begins: true, left: 0 }, []);
+    expect([first.synced, synced.mock.calls.length]).toEqual([true, 1]);
+    shared.resting();
+    expect([first.synced, shared.since]).toEqual([false, { epoch: 7, offset: 3 }]);
+    shared.begin(shared.wanted.credit);
+    shared.deliverSnapshot({ ...head, from: 4, to: 8, begins: false, left: 5 }, [
+      { position: 5, key: "a", value: 1 },
+    ]);
+    expect([first.synced, first.map.size, synced.mock.calls.length]).toEqual([false, 0, 1]);
+    shared.deliverSnapshot({ ...head, from: 9, to: 9, begins: false, left: 0 }, []);
+    expect([first.synced, first.map.size, synced.mock.calls.length]).toEqual([true, 1, 2]);
+  });
 });

@@ -41,7 +41,7 @@ export class SharedSubscription {
   private readonly replica = new MapReplica();
   private readonly statusReport = new StatusReport();
   private standing = ASKED;
-  /** How far the program has come in a log with a cursor. */
+  /** How far the program has come in a log or a map with a cursor. */
   private progress: CursorProgress | undefined;
   readonly credit = new Credit(
     () => this.credits(),
@@ -59,11 +59,13 @@ export class SharedSubscription {
   private newest: Row | undefined;
   private changing: Promise<unknown> = Promise.resolve();
   private wasRecovered: boolean | undefined;
+  /** The position of the map that the readers have, with all its changes. */
+  private shownAt: TakenPosition | undefined;
 
   /** Throws `invalid-options`. */
   constructor(
     readonly node: string,
-    options: SubscribeOptions<unknown>,
+    private readonly options: SubscribeOptions<unknown>,
     private readonly host: SubscriptionHost,
   ) {
     this.terms = new Terms(node, options);
@@ -175,6 +177,10 @@ export class SharedSubscription {
   /** The last position received. Undefined before the first update. */
   get position(): { readonly epoch: number; readonly offset: number } | undefined {
     return this.isMap ? this.replica.position : this.reception.current;
+  }
+  /** The last position of which the readers have everything. */
+  get shown(): TakenPosition | undefined {
+    return this.isMap ? this.shownAt : this.reception.current;
   }
   get status(): SubscriptionStatus {
     return this.statusReport.last.status;
@@ -288,6 +294,7 @@ export class SharedSubscription {
   resting(): void {
     this.credit.end();
     this.calls.interrupt();
+    this.replica.interrupt();
     this.check.interrupt();
     this.follow({ type: "rested" });
     this.tellStatus();
@@ -349,8 +356,8 @@ export class SharedSubscription {
     this.follow({ type: "bound", alias });
     this.reception.bound(baseAt);
     this.terms.bound(kind);
-    // A pattern may have brought a service without a history.
-    if (kind !== "log") this.progress = undefined;
+    // A pattern may have brought a service that has no cursors.
+    if (kind === "value") this.progress = undefined;
     this.statusReport.heard("online", null);
     this.tellStatus();
   }
@@ -400,7 +407,10 @@ export class SharedSubscription {
     if (this.ended) return;
     const { epoch, to, rows } = batch;
     this.credit.came(rows.length);
-    if (this.isMap) return this.deliverOutcome(this.replica.update(batch));
+    if (this.isMap) {
+      this.progress?.cameTogether(epoch, rows.length, to);
+      return this.deliverOutcome(this.replica.update(batch));
+    }
     this.progress?.came(epoch, to - rows.length + 1, to);
     const { events, report } = this.reception.receive(batch, { thins: this.terms.thins, isLog: this.isLog });
     for (const event of events) {
@@ -418,7 +428,13 @@ export class SharedSubscription {
   /** Takes entries of a map. Throws `protocol`. A map that the program wanted from a position on ends here. */
   deliverSnapshot(frame: SnapshotFrame, entries: readonly MapEntry<Value>[]): void {
     if (this.ended) return;
-    if (!frame.begins && this.replica.position === undefined && this.terms.since !== undefined) {
+    const hasCursor = this.progress !== undefined;
+    if (
+      !frame.begins &&
+      this.replica.position === undefined &&
+      this.terms.since !== undefined &&
+      !hasCursor
+    ) {
       this.finish(
         new StanzapackError("invalid-options", `\`${this.node}\` is a map: only a log has a \`since\``),
       );
@@ -426,10 +442,27 @@ export class SharedSubscription {
       this.host.stop(this).catch(() => undefined);
       return;
     }
+    if (hasCursor) this.continueMap(frame);
     this.credit.came(entries.length);
+    this.progress?.cameTogether(frame.epoch, entries.length, frame.to);
     const outcome = this.replica.snapshot(frame, entries);
     this.deliverOutcome(outcome);
     this.check.onSnapshot(frame.begins, outcome);
+  }
+
+  /** A map with a cursor begins where an earlier program has left off, or anew. */
+  private continueMap({ begins, epoch, from, to }: SnapshotFrame): void {
+    const { replica, options } = this;
+    const { position } = replica;
+    const isFirst = position === undefined;
+    // What the program has kept of the map has keys that are gone, and nothing here says which.
+    const wasForgotten = replica.partial || (isFirst && this.recovered === false);
+    const isReset = begins && options.copy === undefined && wasForgotten;
+    if (isFirst) replica.startAt({ epoch, offset: from - 1 }, options.copy);
+    else if (isReset) replica.forget();
+    else return;
+    for (const reader of [...this.readers]) reader.prime(replica.state.changes);
+    if (isReset) this.tellRange(["reset", { from: position?.offset ?? 0, to, reason: "whole" }]);
   }
 
   /** Takes the entries of a part of a map that differed. */
@@ -443,7 +476,18 @@ export class SharedSubscription {
   private deliverOutcome(outcome: MapOutcome): void {
     for (const reader of [...this.readers]) reader.deliverMap(outcome);
     this.host.mapChanged?.(this, outcome);
+    this.noteShown();
     if (!this.ended) this.giveCredit();
+  }
+
+  /** The readers may have emitted all changes of a map. Then its cursor moves, unless the program moves it by itself. */
+  noteShown(): void {
+    const { shown } = this.replica;
+    const readers = [...this.readers];
+    if (!this.isMap || shown === undefined || readers.some(({ hasEarly }) => hasEarly)) return;
+    this.shownAt = shown;
+    const areTaken = readers.some((reader) => reader.listenerCount("change") > 0);
+    if (areTaken && this.options.manualCursor !== true) this.took(shown);
   }
 
   /** Ends it and all its readers. Idempotent. */

@@ -19,7 +19,7 @@ export interface RangeEvent {
   /**
    * Reason of the range: `disconnected`, `gap`, `window` (left out under pressure), `selection` (left out by `samples`,
    * `maxRate` or `deadband`, or under pressure), `paused` (this client was inactive), `consumer` (this program was too
-   * slow), `epoch`.
+   * slow), `epoch`, `whole` (of a map).
    */
   readonly reason: string;
 }
@@ -51,7 +51,11 @@ export interface SubscriptionEvents<T> {
   lost: (range: RangeEvent) => void;
   /** Updates left out, because newer ones replaced them. */
   conflated: (range: RangeEvent) => void;
-  /** Offsets began again, because the component lost its memory. The range is from the old position to the new one. */
+  /**
+   * Offsets began again, because the component lost its memory. The range is from the old position to the new one. Of a
+   * map with a `cursor` and without `copy`: the component cannot say what has changed, so the whole map arrives. The
+   * program drops what it has kept.
+   */
   reset: (range: RangeEvent) => void;
   /** A key of a map has another value, or was removed. Emitted after `map` has the change, and the rest of its update. */
   change: (event: MapChangeEvent<T>) => void;

@@ -4,6 +4,7 @@ import { toStanzapackError } from "../base/errors.js";
 import type { CallOptions } from "../options/call-options.js";
 import { checked, checkMethod } from "../options/option-checks.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
+import type { VerifyOptions } from "../options/verify-options.js";
 import type { SharedSubscription } from "./shared-subscription.js";
 import { textOf } from "../base/text-of.js";
 import type { Verification } from "./map-check.js";
@@ -23,12 +24,12 @@ export interface Row {
 
 /**
  * A live subscription. Iterate it, or listen to `update`, but not both at a time: while `update` has a listener, an
- * iteration throws `usage`. Updates that arrive before wait, and the first listener receives them (`once`: one update).
- * The iteration ends when the subscription is stopped, and throws the error that ended it otherwise. The client
- * reconnects by itself. `lost` and `reset` name the updates that were missed.
+ * iteration throws `usage`. Updates that arrive before wait, and the first listener receives them (`once`: one
+ * update). The iteration ends when the subscription is stopped, and throws the error that ended it otherwise. The
+ * client reconnects by itself. `lost` and `reset` name the updates that were missed.
  *
  * A subscription to a map has the copy in `map`, and emits `change`, `syncing` and `synced`. It emits no `update`,
- * `lost`, `conflated` or `reset`, and an iteration throws `usage`.
+ * `lost` or `conflated`, `reset` with a `cursor` alone, and an iteration throws `usage`.
  *
  * All subscriptions of one client to one node share the stanzas of the component. Each has its own queue, `parse` and
  * end, and receives every update while it lasts. `change` holds for all of them. A subscription that reads too slowly
@@ -101,8 +102,8 @@ export class Subscription<T = Value>
     return this.view.values;
   }
   /**
-   * True: `map` is up to date, apart from changes on their way. False: it is catching up, or has no link. False for other
-   * kinds.
+   * True: `map` is up to date, apart from changes on their way. False: it is catching up, or has no link. False for
+   * other kinds.
    */
   get synced(): boolean {
     return this.shared.synced;
@@ -121,10 +122,18 @@ export class Subscription<T = Value>
   }
   /**
    * Whether a log still had everything from the position where it was to begin, or to continue. `lost` names the
-   * updates that it no longer had, or `reset` if the log began again. Undefined if no beginning was asked for.
+   * updates that it no longer had, or `reset` if the log began again. Of a map with a cursor: whether the component
+   * could say what has changed since. Undefined if no beginning was asked for.
    */
   get recovered(): boolean | undefined {
     return this.shared.recovered;
+  }
+  /**
+   * The position of the last update that arrived. Of a map, the last position of which all `change` events were
+   * emitted, for `markTaken`. Undefined before.
+   */
+  get position(): { readonly epoch: number; readonly offset: number } | undefined {
+    return this.shared.shown;
   }
   get status(): SubscriptionStatus {
     return this.shared.status;
@@ -149,14 +158,14 @@ export class Subscription<T = Value>
   }
 
   /**
-   * Calls a method of the service's publisher. `args` is a value as `publish` takes it, null by default. Resolves to the
-   * result. `R` is its type, which nobody checks. A call runs at most once. It waits for the link and the subscription.
-   * If the link breaks after the call was sent, the client asks for the result on the next link.
+   * Calls a method of the service's publisher. `args` is a value as `publish` takes it, null by default. Resolves to
+   * the result. `R` is its type, which nobody checks. A call runs at most once. It waits for the link and the
+   * subscription. If the link breaks after the call was sent, the client asks for the result on the next link.
    *
    * Throws `call-failed` with the message of the publisher's handler, `unknown-method`, `too-large`, `unencodable`,
    * `invalid-options`, `unsupported` if a program on the way knows no calls, and `stopped` after the end. The call did
-   * not run if it throws `publisher-offline`, `busy`, `timeout`, or `stopped`. If it throws `outcome-unknown`, the call
-   * may have run: the result did not arrive within `timeoutMs`, or can never arrive.
+   * not run if it throws `publisher-offline`, `busy`, `timeout`, or `stopped`. If it throws `outcome-unknown`, the
+   * call may have run: the result did not arrive within `timeoutMs`, or can never arrive.
    */
   async call<R = Value>(method: string, args?: Value, options: CallOptions = {}): Promise<R> {
     checkMethod("call", method);
@@ -166,16 +175,18 @@ export class Subscription<T = Value>
   }
 
   /**
-   * Compares `map`, as it is in memory now, with the component's map, and repairs the keys that differ. Resolves to the
-   * number of keys of the map, and the number of repaired keys. Waits for the link, for `synced`, and for updates that
-   * wait at the component: at most a window. The client makes such a check about once a minute by itself. Throws
-   * `unsupported` if the component has no checksums, `usage` for a service of another kind, and `stopped` after the end.
+   * Compares `map`, as it is in memory now, with the component's map, and repairs the keys that differ. Resolves to
+   * the number of keys of the map, and the number of repaired keys. Waits for the link, for `synced`, and for updates
+   * that wait at the component: at most a window. The client makes such a check about once a minute by itself. Throws
+   * `timeout` after `timeoutMs`, 60,000 by default, `unsupported` if the component has no checksums, `usage` for a
+   * service of another kind or a map that continues at a `cursor` without `copy`, and `stopped` after the end.
    */
-  async verify(): Promise<Verification> {
+  async verify(options: VerifyOptions = {}): Promise<Verification> {
+    const { timeoutMs } = checked("verify", options);
     if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
     if (this.kind !== undefined && !this.shared.isMap)
       throw new StanzapackError("usage", `\`${this.node}\` is no map`, { scope: "subscription" });
-    return this.shared.check.verify();
+    return this.shared.check.verify(timeoutMs);
   }
 
   /**
@@ -219,9 +230,10 @@ export class Subscription<T = Value>
   }
 
   /**
-   * With a `cursor`: says that the program is done with this update and with all before it. An iteration says so by
-   * itself when it asks for the next update, and a listener when it returns. Call this before you leave a loop, so that
-   * its last update does not arrive again next time.
+   * With a `cursor`: says that the program is done with this update and with all before it. Of a map it takes a
+   * `position`, and covers all changes up to it. An iteration says so by itself when it asks for the next update, and
+   * a listener when it returns. Call this before you leave a loop, so that its last update does not arrive again next
+   * time.
    */
   markTaken({ epoch, offset }: Pick<Update<T>, "epoch" | "offset">): void {
     this.shared.took({ epoch, offset });
@@ -249,6 +261,7 @@ export class Subscription<T = Value>
   protected override toldEarly(): void {
     super.toldEarly();
     if (this.waits) this.onQueued?.();
+    this.shared.noteShown();
   }
 
   /** @internal Whether updates wait. */
@@ -309,6 +322,17 @@ export class Subscription<T = Value>
     for (const event of events) this.tell("change", event);
     if (syncing !== undefined) this.tell("syncing", syncing);
     if (synced) this.tell("synced");
+  }
+
+  /** @internal The program has these keys of the map already, and no others. */
+  prime(changes: readonly MapChangeEvent<Value>[]): void {
+    this.view.clear();
+    try {
+      this.view.take(changes);
+    } catch (error) {
+      this.finish(this.toRefusal(error));
+      void this.shared.leave(this as Subscription<unknown>);
+    }
   }
 
   /** @internal */

@@ -27,7 +27,7 @@ export class Terms {
   private serviceKind: ServiceKind | undefined;
   /** Where the program wants a log to begin. */
   readonly since: Since | undefined;
-  /** Name under which the component keeps how far the program has come in a log. */
+  /** Name under which the component keeps how far the program has come in a log or a map. */
   readonly cursor: string | undefined;
 
   /** Throws `invalid-options`. */
@@ -35,6 +35,12 @@ export class Terms {
     private readonly node: string,
     options: SubscribeOptions<unknown>,
   ) {
+    const { copy, manualCursor, cursor } = options;
+    if (cursor === undefined && (copy !== undefined || manualCursor === true))
+      throw new StanzapackError(
+        "invalid-options",
+        `subscribe: \`${copy === undefined ? "manualCursor" : "copy"}\` needs a \`cursor\``,
+      );
     this.asked = { windowMs: options.windowMs ?? 0, selection: select(WHOLE, options) };
     this.since = options.since;
     this.cursor = options.cursor;

@@ -73,7 +73,7 @@ export class Purge {
 
   /**
    * Removes everything of a bare JID. Its links stay open, and its programs are told what has ended: a program that
-   * goes on may offer and subscribe again. Resolves to what was removed, once the disk has that. Permissions at services
+   * goes on may offer and subscribe again. Resolves to what was removed, once the disk has that. Approvals at services
    * with `interval` follow within the store's interval. Rejects with `busy` if the store does not take the deletions:
    * nobody sees the rest any more, and the next purge deletes it.
    */
@@ -117,7 +117,7 @@ export class Purge {
     return [...this.links.ofAccount(account)].flatMap(({ taken }) => [...taken.values()]);
   }
 
-  /** Returns the services of others that have a permission for the account. */
+  /** Returns the services of others that have approved the account, or list it. */
   private granting(account: string): Service[] {
     return [...this.broker.catalog.services.values()].filter(
       ({ id, config, record }) =>

@@ -21,7 +21,7 @@ export interface ComponentStats {
   framesReceived: Record<Frame["type"], number>;
   /** Updates received from publishers. */
   updatesIn: number;
-  /** Positions that publishers declared lost, or that the store lost. Subscribers are told about each. */
+  /** Positions that publishers declared lost. Subscribers receive the range of these positions. */
   positionsLost: number;
   /**
    * Updates that subscribers did not receive as rows: they were conflated, or the selection left them out. Counted for

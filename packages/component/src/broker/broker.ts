@@ -83,7 +83,7 @@ export class Broker {
       fanOut,
       logs.catchUp,
       limits,
-      { budgets, stats, log },
+      { budgets, stats, log, cursors },
       (subscription, error) => this.subscriptions.end(subscription, error),
     ));
     const createKind: CreateKind = (record) => {
@@ -154,7 +154,7 @@ export class Broker {
     for (const service of this.catalog.services.values()) {
       this.newest.settleLate(service, now);
       service.kind.sweep?.(service, now);
-      this.offers.sweepGrants(service, now);
+      this.offers.sweepApprovals(service, now);
       this.offers.withdrawAbandoned(service, now);
     }
   }

@@ -1,15 +1,17 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { WHOLE } from "@stanzapack/wire";
+import { WHOLE, type Value } from "@stanzapack/wire";
 import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
 import { configSchema } from "../config/config.js";
-import type { ClientLink } from "../links/client-link.js";
+import type { MapKind } from "../kinds/map.js";
+import type { ClientLink, LinkSubscription } from "../links/client-link.js";
 import type { Service } from "../catalog/service.js";
 import { DiskStore } from "../store/disk-store.js";
 import { LmdbEngine } from "../store/lmdb-engine.js";
 import { DEFAULT_EXPIRY } from "../store/lmdb-store.js";
+import { takeCredit } from "../subscriptions/credit.js";
 import { storeOptions } from "../testing/stores.js";
 import { createWholeBroker } from "../testing/whole-broker.js";
 
@@ -76,7 +78,7 @@ async function setUp() {
   };
 }
 
-it("services, permissions and cursors of accounts that left expire, and those of accounts that come stay", async () => {
+it("services, approvals and cursors of accounts that left expire, and those of accounts that come stay", async () => {
   const all = await setUp();
   const { pass, restart, subscribe, service } = all;
   const open = (jid: string): ClientLink => all.life.open(jid).link;
@@ -134,4 +136,49 @@ it("services, permissions and cursors of accounts that left expire, and those of
   await vi.waitFor(() => expect(all.tables()).toEqual({ 6: 1 }));
   await pass(366);
   await vi.waitFor(() => expect(all.tables()).toEqual({}));
+});
+
+it("a removal of a map stays for a cursor, through a restart and past its week, but not for ever", async () => {
+  const all = await setUp();
+  const map = "alice@x/map";
+  const offer = async (): Promise<Service> =>
+    all.life.offer(all.life.open("alice@x/1").link, map, { kind: "map", durability: "sync" });
+  const offered = await offer();
+  const publish = async (update: Value, sequence: number): Promise<void> => {
+    all.life.publish(offered, [update], sequence);
+    await offered.storing;
+  };
+  const subscribe = async (): Promise<LinkSubscription> => {
+    const asked = { windowMs: 0, selection: WHOLE, since: undefined, credit: 1, cursor: "w" };
+    const { link } = all.life.open("bob@x/1", { readsMaps: true });
+    return all.life.broker.subscriptions.subscribe(link, map, asked, monotonicNow());
+  };
+  const leave = (subscription: LinkSubscription): void =>
+    all.life.broker.subscriptions.unsubscribe(subscription);
+  await publish(
+    [
+      ["a", 1],
+      ["b", 1],
+    ],
+    1,
+  );
+  const first = await subscribe();
+  await vi.advanceTimersByTimeAsync(100);
+  const { link, alias } = first.outlet;
+  takeCredit(link, { type: "credit", alias, total: 3 }, monotonicNow(), all.life.broker.cursors);
+  leave(first);
+  await publish([["b"]], 2);
+  await all.pass(1);
+  await all.restart();
+  await offer();
+  await all.pass(10);
+  const second = await subscribe();
+  expect(second.granted).toMatchObject({ begun: { offset: 1 }, recovered: true });
+  // The consumer stays, and takes nothing.
+  await all.pass(18);
+  expect((second.service.kind as MapKind).state.floor).toBe(0);
+  await all.pass(2);
+  expect((second.service.kind as MapKind).state.floor).toBe(2);
+  leave(second);
+  expect((await subscribe()).granted).toMatchObject({ begun: { offset: 0 }, recovered: false });
 });

@@ -231,6 +231,20 @@ describe("a call runs at most once", () => {
     calls.publisherGone(alice);
     expect(other.frames).toMatchObject([{ call: 0, id: idOf(8), again: true }]);
   });
+
+  it("where another session takes the service over: whether the first one lives is asked at once", () => {
+    const { calls, service, bob, alice } = setUp();
+    const doubted: string[] = [];
+    calls.onDoubt = (jid) => doubted.push(jid);
+    calls.publisherCame(service);
+    calls.take(bob, callOf(7));
+    calls.take(bob, callOf(8));
+    calls.publisherCame(service);
+    expect(doubted).toEqual([]);
+    publish(service, createLink("alice@x/2"));
+    calls.publisherCame(service);
+    expect(doubted).toEqual([alice.jid]);
+  });
 });
 
 describe("the outcome is unknown", () => {

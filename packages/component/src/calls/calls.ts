@@ -58,6 +58,11 @@ export class Calls {
   /** By service, then by key. */
   private readonly byService = new Map<Service, Map<string, Call>>();
   private readonly byPublisher = new Map<PublisherLink, PublisherCalls>();
+  /**
+   * Called with the full JID of a session that owes results of a service that another session publishes now. It may be
+   * gone, and only the end of its link shows that its results never come.
+   */
+  onDoubt: ((fullJid: string) => void) | undefined;
 
   constructor(
     private readonly budgets: Budgets,
@@ -213,10 +218,17 @@ export class Calls {
     return bytes;
   }
 
-  /** A publisher offers the service, perhaps again: it is asked for the results that it owes. */
+  /**
+   * A publisher offers the service, perhaps again: it is asked for the results that it owes. Another session may still
+   * send the results that it owes.
+   */
   publisherCame(service: Service): void {
-    for (const call of this.byService.get(service)?.values() ?? [])
+    const others = new Set<string>();
+    for (const call of this.byService.get(service)?.values() ?? []) {
       if (call.sent === undefined) this.ask(call);
+      else if (call.sent.at.link !== service.publisher?.link) others.add(call.sent.at.link.jid);
+    }
+    for (const jid of others) this.onDoubt?.(jid);
   }
 
   /** The service has ended. */

@@ -38,9 +38,9 @@ export interface ApprovalMessages {
 
 /**
  * Access model `authorize`: an account that is not approved waits until the publisher has decided. An approval is kept
- * with the service until it is revoked, the service ends, or its account has not used it for `grantSeconds`. A denial is kept for `denialSeconds`. Open questions
- * survive the links of the publisher and of the asker, for `pendingSeconds`. They are bounded for each publisher, for
- * each asker, and in all.
+ * with the service until it is revoked, the service ends, or its account has not used it for `approvalSeconds`. A
+ * denial is kept for `denialSeconds`. Open questions survive the links of the publisher and of the asker, for
+ * `pendingSeconds`. They are bounded for each publisher, for each asker, and in all.
  */
 export class Approvals {
   messages: ApprovalMessages | undefined;

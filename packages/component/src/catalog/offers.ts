@@ -23,8 +23,8 @@ import type { ServiceConfig } from "../options/service-config.js";
 import type { StatusReports } from "./status-reports.js";
 import { assertSameMedium, type StoredServices } from "./stored-services.js";
 
-/** Time between two looks at the permissions of a service, in ms. */
-const GRANTS_MS = 3_600_000;
+/** Time between two looks at the approvals of a service, in ms. */
+const APPROVALS_MS = 3_600_000;
 
 /** Returns random numbers that distinguish the lives of a service: 32 bits, never 0. */
 export type RandomId = () => number;
@@ -311,20 +311,20 @@ export class Offers {
   }
 
   /**
-   * Once a second for each service. Once an hour it notes which approved accounts are subscribed, and ends permissions
-   * that were not used for `grantSeconds`: their accounts have left.
+   * Once a second for each service. Once an hour it notes which approved accounts are subscribed, and ends approvals
+   * that were not used for `approvalSeconds`: their accounts have left.
    */
-  sweepGrants(service: Service, now: number): void {
+  sweepApprovals(service: Service, now: number): void {
     const { record, subscriptions } = service;
-    if (record.approved.size === 0 || now < service.grantsDueAt) return;
-    service.grantsDueAt = now + GRANTS_MS;
+    if (record.approved.size === 0 || now < service.approvalsDueAt) return;
+    service.approvalsDueAt = now + APPROVALS_MS;
     const today = wallNow();
     for (const { outlet } of subscriptions) record.approved.use(outlet.bareJid, today);
-    const ended = record.approved.expire(today - this.limits.grantSeconds * 1_000);
+    const ended = record.approved.expire(today - this.limits.approvalSeconds * 1_000);
     void this.parts.stored.changed(record);
     if (ended.length === 0) return;
     this.parts.cursors.reconsider(service);
-    this.log.info({ node: record.node, accounts: ended.length }, "permissions have expired that nobody used");
+    this.log.info({ node: record.node, accounts: ended.length }, "approvals have expired that nobody used");
   }
 
   /**

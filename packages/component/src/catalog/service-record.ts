@@ -2,7 +2,7 @@ import { formatNode, type NodeId } from "@stanzapack/wire";
 import { wallAheadMs, wallNow } from "@stanzapack/xmpp";
 import type { ServiceConfig } from "../options/service-config.js";
 import type { StoredService } from "../store/store.js";
-import { Grants } from "./grants.js";
+import { ApprovedAccounts } from "./approved-accounts.js";
 import { Incarnations } from "./incarnations.js";
 
 /** A value may be this much older than its service, in ms. The component may have restarted since the value. */
@@ -34,7 +34,7 @@ export class ServiceRecord {
   /** The last sequence of each publisher's outbox that arrived. */
   readonly incarnations = new Incarnations();
   /** Bare JIDs that the publisher has allowed, under the access model `authorize`. */
-  readonly approved = new Grants();
+  readonly approved = new ApprovedAccounts();
 
   constructor(
     readonly id: NodeId,
@@ -48,7 +48,7 @@ export class ServiceRecord {
     createdAt: number,
     /** Where the record and the log are on the disk. Undefined: the service is in memory alone. */
     readonly stored?: StoredService,
-    /** When each approved account of the stored record used its permission last, in ms since 1970. */
+    /** When each approved account of the stored record used its approval last, in ms since 1970. */
     approvedAt: readonly number[] = [],
   ) {
     this.node = formatNode(id);

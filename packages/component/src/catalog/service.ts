@@ -65,8 +65,8 @@ export class Service {
   paceMs: number | null = null;
   /** When the publisher's link ended, in ms. */
   offlineSince: number | undefined;
-  /** When the permissions of its accounts are looked at next, in ms. */
-  grantsDueAt = 0;
+  /** When the approvals of accounts are looked at next, in ms. */
+  approvalsDueAt = 0;
   readonly lanes = new Map<string, Lane<Subscription>>();
   readonly subscriptions = new Set<Subscription>();
   /** Resolves when all updates that came are stored. Undefined: they are. */

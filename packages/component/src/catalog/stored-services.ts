@@ -15,7 +15,7 @@ const SEEN_MS = 3_600_000;
 /** A configuration as plain JSON data, for the store. */
 interface PlainConfig extends Omit<ServiceConfig, "members"> {
   readonly members: readonly string[];
-  /** When each account of the record's `approved` used its permission last, in ms since 1970. */
+  /** When each account of the record's `approved` used its approval last, in ms since 1970. */
   readonly approvedAt?: readonly number[];
   /** The service was withdrawn while subscribers were still reading. A restart then deletes the service. */
   readonly withdrawn?: boolean;

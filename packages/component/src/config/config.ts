@@ -43,9 +43,9 @@ export const configSchema = z.strictObject({
       /** The server's component port (XEP-0114). */
       port: port.default(5347),
       /**
-       * TLS from the first byte to the server's component port. `true` checks the certificate for `host`, with the
-       * authorities of the system. An object has `caFile`, a PEM file of a further authority, or `serverName`, the name
-       * that the certificate must have instead of `host`, or both.
+       * `true`: TLS from the first byte to the server's component port. The certificate must be for `host`, from an
+       * authority that the system trusts. An object has one or both of `caFile`, a PEM file of a further authority, and
+       * `serverName`, the name that the certificate must have instead of `host`.
        */
       tls: z
         .union(
@@ -62,8 +62,8 @@ export const configSchema = z.strictObject({
         )
         .default(false),
       /**
-       * Further domains of the operator, beside the one above the component's domain. JIDs of all other domains have
-       * smaller budgets.
+       * Further domains of the operator. The component's own domain, and the domains above it, count without being
+       * named. JIDs of all other domains have smaller budgets.
        */
       localDomains: z.array(domain).default([]),
       /** File that holds the shared secret, relative to the config file. */
@@ -74,16 +74,15 @@ export const configSchema = z.strictObject({
     .refine((c) => (c.secret === undefined) !== (c.secretFile === undefined), {
       message: "give either secretFile or secret",
     }),
-  /**
-   * Where the component keeps services, logs, maps, cursors and approvals. `lmdb`: on its disk. `memory`: lost at a
-   * restart. Default of a config file: `lmdb`. Default of a config made in code: `memory`, so that a library writes
-   * nothing to the disk that nobody asked for.
-   */
+  /** Where the component keeps services, logs, maps, cursors and approvals: on its disk, or in memory. */
   store: storeSchema.optional(),
-  /** Bare JIDs that may run `stanzapack purge`: they remove what the component keeps of any account. */
+  /**
+   * Bare JIDs of administrators. They may run `stanzapack purge`, which removes everything that the component keeps of
+   * an account.
+   */
   admins: z.array(account).max(1_000).default([]),
   /**
-   * `auto`: small blocks travel as lean stanzas, if the client lists lean stanzas and the server passes them on
+   * `auto`: small blocks travel as lean stanzas if the client's HELLO lists them, and the server passes such stanzas on
    * unchanged. `ibb`: all blocks travel as In-Band Bytestreams.
    */
   envelope: z.enum(["auto", "ibb"]).default("auto"),
@@ -91,11 +90,11 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** Most links (In-Band Bytestreams) at once. */
       maxLinks: count.default(50_000),
-      /** Most links opened a second, on average. Further opens are refused with a time to retry. */
+      /** Most links opened a second, on average. The component refuses further opens with a time to retry. */
       opensPerSecond: count.default(200),
       /** Most links opened at once after a pause. */
       opensBurst: count.default(400),
-      /** Largest share of `opensPerSecond` and `opensBurst` of one bare JID, or of one other domain, in percent. */
+      /** Part of `opensPerSecond` and `opensBurst` that one bare JID, or one other domain, may use, in percent. */
       opensSharePercent: count.max(100).default(25),
       /** Most updates a second that one full JID publishes, on average. The component slows a publisher with more. */
       updatesPerSecond: count.default(5_000),
@@ -106,29 +105,32 @@ export const configSchema = z.strictObject({
       publishedBytesPerSecond: count.default(1_048_576),
       /**
        * Most requests a second of one full JID, on average: negotiation, discovery, opens. A heavy request counts as
-       * several. Further requests are refused with a time to retry.
+       * several. The component refuses further requests with a time to retry.
        */
       requestsPerSecond: count.default(100),
-      /** Seconds of unused rate that a JID may use at once. */
+      /** A JID may use the unused rates of this many seconds at once. */
       burstSeconds: count.default(10),
-      /** A JID that is this many seconds of a rate beyond it is cut off: its links end, and everything is refused. */
+      /**
+       * Largest debt of a JID beyond its burst, in seconds of its rate. A JID with a larger debt is cut off: its links
+       * end, and the component refuses everything for `cutOffSeconds`.
+       */
       cutOffDebtSeconds: count.default(30),
       /** How long a JID is cut off, in seconds. */
       cutOffSeconds: count.default(60),
-      /** Rates of one bare JID, as a multiple of those of a full JID. */
+      /** Rates of one bare JID, as a multiple of the rates of one full JID. */
       bareJidShare: count.default(4),
       /**
-       * Rates and counts of one other domain, as a multiple of those of one of its bare JIDs. Our own domain has no
-       * bound.
+       * Rates and counts of one other domain, as a multiple of the rates and counts of one of its bare JIDs. The
+       * operator's own domains have no bound.
        */
       domainShare: count.default(10),
-      /** Rates and counts of a JID of another domain, in percent of those of a JID of our own. */
+      /** Rates and counts of a JID of another domain, in percent of those of a JID of the operator's own domains. */
       remotePercent: count.default(25),
       /** Most links of one bare JID. */
       maxLinksPerJid: count.default(1_000),
       /** Most subscriptions of one bare JID. */
       maxSubscriptionsPerJid: count.default(40_000),
-      /** Most lanes that one bare JID was the first to request, and still uses. */
+      /** Most lanes in use that one bare JID was the first to request. */
       maxLanesPerJid: count.default(40_000),
       /** Most services that one bare JID may offer. */
       maxServicesPerOwner: count.default(1_000),
@@ -136,16 +138,19 @@ export const configSchema = z.strictObject({
       maxServices: count.default(100_000),
       /** Most subscriptions of one link. */
       maxSubscriptionsPerLink: count.default(10_000),
-      /** Most requests by frame of one link without DONE. One more ends the link. */
+      /** Most requests by frame of one link that are not yet answered completely. One more ends the link. */
       maxRequestsPerLink: count.default(16),
-      /** Most patterns (`alice@example.org/t*`) that stand on one link. */
+      /** Most patterns (`alice@example.org/t*`) that one link subscribes to. */
       maxPatternsPerLink: count.default(100),
       /**
-       * Most different selections (of fields, a rate, a deadband, and so on) of one service. Whole values are always
-       * available.
+       * Most different selections (fields, a rate, a deadband, and so on) of one service. A subscription without a
+       * selection is always possible.
        */
       maxSelectionsPerService: count.default(32),
-      /** Most of these selections that one account was the first to request. So one account cannot use them all up. */
+      /**
+       * Most selections of one service that one bare JID was the first to request. One account thus cannot use all of
+       * `maxSelectionsPerService`.
+       */
       maxSelectionsPerAccount: count.default(8),
       /** Most members of one whitelist, and most JIDs that the publisher of one service approves. */
       maxMembers: count.default(10_000),
@@ -155,7 +160,7 @@ export const configSchema = z.strictObject({
       maxCursorsPerService: count.default(1_000),
       /** Most named cursors in all. */
       maxCursors: count.default(100_000),
-      /** How long a named cursor stays that nobody uses, in seconds. 2,592,000: 30 days. */
+      /** Time after which the component deletes a named cursor that nobody uses, in seconds. 2,592,000: 30 days. */
       cursorSeconds: count.default(2_592_000),
       /** Most requests of one bare JID that await approval. */
       maxPendingPerAsker: count.default(20),
@@ -169,73 +174,82 @@ export const configSchema = z.strictObject({
       maxCallsPerJid: count.default(32),
       /** Most calls to one service that wait for their results. */
       maxCallsPerService: count.default(256),
-      /** Most calls to all services of one publisher's link that wait for their results. */
+      /** Most calls that wait for the results of one publisher's link, for all its services. */
       maxCallsPerPublisher: count.default(1_024),
-      /** Most bytes of the arguments of these calls. */
+      /** Most bytes of the arguments of all calls that wait for the results of one publisher's link. */
       maxCallBytesPerPublisher: count.default(4_194_304),
-      /** Longest time of a call, in seconds. A call with a longer time has this time. */
+      /** Longest time of a call, in seconds. The component shortens a longer time to this. */
       callSeconds: count.default(600),
-      /** How long a request awaits approval, in seconds. Then it is refused. */
+      /** How long a request may await approval, in seconds. Then the component refuses the request. */
       pendingSeconds: count.default(3_600),
       /**
-       * How long the component remembers a publisher's no, in seconds. It forwards a later request to the publisher
-       * again.
+       * How long the component remembers that a publisher denied a request, in seconds. Then it forwards a new request
+       * of the same account to the publisher.
        */
       denialSeconds: count.default(60),
+      /** How long an approval stays that its account does not use, in seconds. 7,776,000: 90 days. */
+      approvalSeconds: count.default(7_776_000),
       /**
-       * How long a publisher's yes to an account stays while the account does not use it, in seconds. 7,776,000: 90
-       * days.
+       * Most rows that wait in one lane for its tick. Beyond, older updates of a `value` are conflated. Subscribers of
+       * a log or a map receive the rows later, from the log or the map.
        */
-      grantSeconds: count.default(7_776_000),
-      /** Most rows that wait in one lane for its tick. Older rows are conflated. */
       laneMaxRows: count.default(4_096),
-      /** Most bytes that wait in one lane for its tick. */
+      /** Most bytes of rows that wait in one lane for its tick. Beyond, the same applies as for `laneMaxRows`. */
       laneMaxBytes: count.default(1_048_576),
-      /** Most updates that a service of kind `log` keeps. Then the log drops the oldest. */
+      /** Most updates that a service of kind `log` keeps. Beyond, the log drops its oldest updates. */
       logMaxRows: count.default(100_000),
-      /** Most bytes of one log's updates, in memory or on the disk. */
+      /** Most bytes of one log's updates, in memory or on the disk. Beyond, the log drops its oldest updates. */
       logMaxBytes: count.default(16_777_216),
       /**
-       * Most bytes of memory of all logs. Beyond, the largest log of the owner with most bytes drops its oldest
-       * updates.
+       * Most bytes of memory of all logs. Beyond, the owner with most bytes drops the oldest updates of its largest
+       * log.
        */
       maxLogBytes: count.default(1_073_741_824),
       /**
-       * Most bytes of memory of the logs of one bare JID. `remotePercent` and `domainShare` apply to JIDs of other
-       * domains.
+       * Most bytes of memory of the logs of one bare JID. For JIDs of other domains, `remotePercent` and `domainShare`
+       * apply.
        */
       maxLogBytesPerJid: count.default(134_217_728),
       /** Most keys of a service of kind `map`. */
       mapMaxKeys: count.default(200_000),
-      /** Most bytes of memory of one map: its keys, its values, and 80 bytes for each. */
+      /**
+       * Most bytes of one map, as they count: for each key 140, with its hash for checksums, two for each character,
+       * and the msgpack of its value. In memory, a key takes about 400 beside its text and its value, and a map whose
+       * keys change up to twice as much.
+       */
       mapMaxBytes: count.default(67_108_864),
-      /** Most bytes of memory of all maps. */
+      /** Most bytes of all maps, as they count for `mapMaxBytes`. */
       maxMapBytes: count.default(1_073_741_824),
       /**
-       * Most bytes of memory of the maps of one bare JID. `remotePercent` and `domainShare` apply to JIDs of other
-       * domains.
+       * Most bytes of the maps of one bare JID, as they count for `mapMaxBytes`. `remotePercent` and `domainShare`
+       * apply to JIDs of other domains.
        */
       maxMapBytesPerJid: count.default(134_217_728),
       /**
-       * Most removals that a map keeps for subscribers who come back. They also take at most a quarter of `mapMaxBytes`.
-       * A subscriber from before the removals that are kept receives the whole map.
+       * Most removals that a map keeps for subscribers that return. Removals also take at most a quarter of
+       * `mapMaxBytes`. A subscriber that missed a removal which the map no longer keeps receives the whole map.
        */
       mapMaxRemovals: count.default(100_000),
-      /** How long a map keeps a removal, in seconds. 604,800: a week. */
+      /** How long a map keeps a removal, in seconds. 604,800: a week. Named cursors that need it keep it longer. */
       mapRemovalSeconds: count.default(604_800),
       /**
-       * The component sends subscribers a checksum of a map this often, in seconds, if the map has changed. A subscriber
-       * also checks its copy this often. 0: the component sends a checksum only as an answer.
+       * How long a map keeps a removal for a named cursor that has not passed it, in seconds. 2,592,000: 30 days. So a
+       * consumer that stays away, or takes nothing, keeps no removal for ever. `mapMaxRemovals` holds too.
+       */
+      mapCursorRemovalSeconds: count.default(2_592_000),
+      /**
+       * Time between two checksums of a map that has changed, in seconds. The component sends them, and subscribers
+       * check their replicas that often. 0: the component sends a checksum only as an answer.
        */
       mapDigestSeconds: z.number().int().nonnegative().max(86_400).default(60),
       /**
        * How long the component keeps a withdrawn log, in seconds, for subscribers that have not received all of it.
-       * That includes subscribers whose link has ended. After this time the rest counts as lost.
+       * They include subscribers whose link has ended. After this time the rest is lost.
        */
       withdrawnSeconds: count.default(60),
       /**
-       * Most bytes of memory of the readers of all services that one link publishes. A reader takes 1.7 MB at most, and
-       * usually about 100 KB.
+       * Most bytes of memory for reading all services that one link publishes. One service takes 1.7 MB at most
+       * (5.9 MB for a map), and usually about 100 KB.
        */
       maxReaderBytesPerLink: count.default(134_217_728),
       /**
@@ -247,43 +261,47 @@ export const configSchema = z.strictObject({
       serviceGraceSeconds: count.default(600),
       /** How long a stored service outlives its publisher's link, in seconds. 2,592,000: 30 days. */
       storedServiceSeconds: count.default(2_592_000),
-      /** How long a client can resume a link that ended, in seconds. */
+      /** How long a client can resume a link that has ended, in seconds. */
       resumeSeconds: count.default(600),
       /**
-       * Most bytes of memory of all links that can be resumed. Beyond, the account with most bytes loses its oldest
-       * link. One account has at most an eighth.
+       * Most bytes of memory of all ended links that clients can resume. Beyond, the account with most bytes loses its
+       * oldest link. One account has at most an eighth.
        */
       maxResumeBytes: count.default(134_217_728),
-      /** The component asks whether a client is alive after data was unacknowledged for this time, in seconds. */
+      /**
+       * The component asks a client whether it is alive after the client has left data unacknowledged for this time, in
+       * seconds.
+       */
       unackedSeconds: count.default(30),
       /**
-       * The same where both sides list lean stanzas, and fewer than 50 stanzas with data are unacknowledged. The client
-       * then acknowledges after 100 s.
+       * Replaces `unackedSeconds` where both HELLOs list lean stanzas and fewer than 50 stanzas with data are
+       * unacknowledged. Such a client acknowledges only after 100 s.
        */
       lazyUnackedSeconds: count.default(130),
       /**
-       * How long a client has to answer that question, in seconds, while the server answers too. Then its link ends.
+       * How long a client has to answer whether it is alive, in seconds. Only time in which the server answers counts.
+       * Then the client's link ends.
        */
       answerSeconds: count.default(10),
-      /** The component asks too after a link was silent for this time, in seconds. */
+      /** The component also asks a client whether it is alive after its link was silent for this time, in seconds. */
       silentSeconds: count.default(120),
     })
     .prefault({}),
   /**
-   * Serves metrics for Prometheus, and pages for health checks, over HTTP: `/metrics`, `/health`, `/ready`. Default:
-   * not at all. `metrics: {}` serves them to this machine.
+   * Serves metrics for Prometheus, and pages for health checks, over HTTP: `/metrics`, `/health`, `/ready`. Without
+   * this key, the component serves none of them. `metrics: {}` serves them to this machine.
    */
   metrics: z
     .strictObject({
-      /** Address to listen at. The default is this machine. The pages need no password. */
+      /** Address to listen at. The pages need no password, so the default serves this machine only. */
       host: z.string().min(1).default("127.0.0.1"),
-      /** 0: any free port, which the log names. */
+      /** Port to listen at. 0: any free port; the log has its number. */
       port: z.number().int().min(0).max(65_535).default(9_464),
     })
     .optional(),
   log: z
     .strictObject({
-      /** How much is logged to stderr, as JSON lines. */
+      /** Least important level that the component logs to stderr, as JSON lines. `silent`: none. */
       level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
     })
     .prefault({}),

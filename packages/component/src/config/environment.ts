@@ -24,7 +24,7 @@ interface Leaf {
 export const LEAVES: ReadonlyMap<string, Leaf> = new Map(
   leavesOf(configSchema, []).map((leaf) => [variableFor(leaf.path), leaf]),
 );
-/** A variable that begins with one of these, and is no key, is probably misspelt. Other programs have other names. */
+/** A variable that begins with one of these and sets no key is misspelt. Those of other programs begin otherwise. */
 const SECTIONS = Object.keys(configSchema.shape).map((key) => `${variableFor([key])}_`);
 
 /** Returns the variable that sets a key: `limits.maxLinks` is set by STANZAPACK_LIMITS_MAX_LINKS. */
@@ -33,8 +33,9 @@ export function variableFor(path: readonly string[]): string {
 }
 
 /**
- * Returns the keys that the environment sets. A value is a text, or YAML if the key needs something else. Lists may be
- * `a, b` too. Throws `invalid-options` for a misspelt variable. An empty variable counts as not set.
+ * Returns the keys that the environment sets. A value is the variable's text if the key takes a text, and otherwise
+ * YAML. A list may also be written `a, b`. An empty variable counts as not set. Throws `invalid-options` for a misspelt
+ * variable.
  */
 export function readOverrides(environment: Readonly<Record<string, string | undefined>>): Override[] {
   const overrides: Override[] = [];
@@ -50,7 +51,7 @@ export function readOverrides(environment: Readonly<Record<string, string | unde
   return overrides;
 }
 
-/** Sets the keys in the content of a config file, in place of what the file says. Returns a new object. */
+/** Returns the content of a config file, with these keys in place of the file's. Changes no given object. */
 export function applyOverrides(content: unknown, overrides: readonly Override[]): unknown {
   if (overrides.length === 0) return content;
   const whole = copy(content);
@@ -83,7 +84,7 @@ function valueOf(text: string, { schema }: Leaf): unknown {
 
 function leavesOf(schema: unknown, path: readonly string[]): Leaf[] {
   const shapes = shapesIn(schema);
-  // `tls` is true or an object, so one variable has all of it.
+  // Deeper objects, such as `component.tls`, have one variable for all their keys.
   const isSection = path.length < 2 && shapes.length > 0;
   if (!isSection) return [{ path, schema: schema as z.ZodType }];
   return shapes.flatMap((shape) =>

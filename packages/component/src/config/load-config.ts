@@ -33,10 +33,10 @@ export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
 };
 
 /**
- * Reads and checks the config file. Variables of the environment replace keys of the file (`readOverrides`); `file` may
- * be undefined if they say everything, and paths are then relative to the working directory. Without the key `store`, the store is on LMDB. Its directory is `store.path`, the
- * first of STATE_DIRECTORY, or `stanzapack-data` beside the config file. Throws `invalid-options` with a line for each fault: file, line, key, and what to
- * write instead.
+ * Reads and checks the config file. Variables of the environment replace keys of the file (`readOverrides`). `file` may
+ * be undefined if variables set all required keys. Paths are then relative to the working directory. Without the key
+ * `store`, the store is on LMDB, in the directory that `storeLocation` returns. Throws `invalid-options` with a line
+ * for each fault: file, line, key, and what to write instead.
  */
 export async function loadConfig(
   file: string | undefined,

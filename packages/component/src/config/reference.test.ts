@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { format } from "prettier";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -96,11 +97,11 @@ function wrap(text: string): string {
   return lines.join("\n");
 }
 
-function createJsonSchema(): string {
+function createJsonSchema(): Promise<string> {
   const schema = z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" }) as JsonSchema;
   describeKeys(schema, []);
   const head = { $schema: schema.$schema, title: "Config file of stanzapack serve", ...schema };
-  return `${JSON.stringify(head, undefined, 2)}\n`;
+  return format(JSON.stringify(head), { parser: "json", printWidth: 110 });
 }
 
 interface JsonSchema {
@@ -135,7 +136,7 @@ describe("the reference of the config", () => {
     expectFile(PAGE, `${head}${marker}\n\n${sections}\n<!-- /keys -->\n`);
   });
 
-  it("is a JSON schema for editors too", () => {
-    expectFile(JSON_SCHEMA, createJsonSchema());
+  it("is a JSON schema for editors too", async () => {
+    expectFile(JSON_SCHEMA, await createJsonSchema());
   });
 });

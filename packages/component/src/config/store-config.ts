@@ -7,23 +7,22 @@ const memory = z.strictObject({ kind: z.literal("memory") });
 
 const lmdb = {
   /**
-   * `lmdb`: services, logs, maps, cursors and approvals are on the disk. `memory`: a restart loses them, and the keys
-   * below are refused. Default of a config file: `lmdb`. Default of a config made in code: `memory`.
+   * `lmdb`: on the disk. `memory`: a restart loses everything, and the other keys of `store` are refused. A config made
+   * in code has the default `memory`, so that a library writes nothing to the disk unasked.
    */
   kind: z.literal("lmdb"),
-  /** The component writes updates with durability `interval` to the disk within this time, in ms. */
+  /** Longest time until updates with durability `interval` are on the disk, in ms. */
   intervalMs: count.max(60_000).default(1_000),
   /**
-   * Most bytes of all logs on the disk. Beyond, the largest log of the owner with most bytes drops its oldest
-   * updates.
+   * Most bytes of all logs on the disk. Beyond, the owner with most bytes drops the oldest updates of its largest log.
    */
   maxBytes: count.default(10_737_418_240),
   /**
-   * Most bytes of the logs of one bare JID on the disk. `remotePercent` and `domainShare` apply to JIDs of other
-   * domains.
+   * Most bytes of the logs of one bare JID on the disk. For JIDs of other domains, `remotePercent` and `domainShare`
+   * apply.
    */
   maxBytesPerJid: count.default(1_073_741_824),
-  /** The component drops updates of a log that are older than this, in seconds. 2,592,000: 30 days. */
+  /** Longest time that a log keeps an update, in seconds. 2,592,000: 30 days. */
   maxAgeSeconds: count.default(2_592_000),
 };
 
@@ -33,8 +32,9 @@ export const storeSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     ...lmdb,
     /**
-     * Directory of the store, relative to the config file. The component makes it if it is missing. Default: the first
-     * directory of the variable STATE_DIRECTORY, which systemd sets; else `stanzapack-data` beside the config file.
+     * Directory of the store, relative to the config file. The component creates a missing directory. Default: the
+     * first directory of the variable STATE_DIRECTORY, which systemd sets; else `stanzapack-data` beside the config
+     * file.
      */
     path: path.optional(),
   }),

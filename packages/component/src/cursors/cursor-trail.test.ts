@@ -29,3 +29,12 @@ it("remembers a bounded number of holes, and errs towards a repeat beyond them",
   expect(trail.took(2_999)).toBeUndefined();
   expect(trail.took(3_000)).toBe(30_000);
 });
+
+it("takes rows of a map all together", () => {
+  const trail = new CursorTrail();
+  trail.sent(3, 50, true);
+  trail.sent(0, 60, true);
+  trail.sent(1, 61, true);
+  expect([trail.took(2), trail.took(3), trail.isEmpty]).toEqual([undefined, 50, false]);
+  expect([trail.took(4), trail.isEmpty]).toEqual([61, true]);
+});

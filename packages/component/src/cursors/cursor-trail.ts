@@ -19,12 +19,21 @@ export class CursorTrail {
   /** Rows that the consumer has taken since the subscription began. */
   private taken = 0;
 
-  /** Rows were sent: the last one has the offset `to`, and the others those before it. */
-  sent(rows: number, to: number): void {
+  /** Everything that was sent is taken. */
+  get isEmpty(): boolean {
+    return this.runs.length === 0;
+  }
+
+  /**
+   * Rows were sent. Of a log, the last one has the offset `to`, and the others those before it. `isWhole`, of a map:
+   * the rows are taken all together.
+   */
+  sent(rows: number, to: number, isWhole = false): void {
+    if (rows === 0) return;
     const last = this.runs.at(-1);
-    const follows = last?.isSolid === true && last.to + rows === to;
+    const follows = !isWhole && last?.isSolid === true && last.to + rows === to;
     if (last === undefined || (!follows && this.runs.length < MAX_RUNS)) {
-      this.runs.push({ rows, to, isSolid: true });
+      this.runs.push({ rows, to, isSolid: !isWhole });
       return;
     }
     last.isSolid = follows;

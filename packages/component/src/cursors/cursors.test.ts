@@ -166,7 +166,7 @@ describe("a subscription with a cursor", () => {
     const { link } = open("bob@x/1");
     const options = { windowMs: 0, selection: WHOLE, since: undefined, credit: 100, cursor: "a" };
     expect(() => broker.subscriptions.subscribe(link, "alice@x/value", options, NOW)).toThrow(
-      "only a log has a `cursor`",
+      "only a log or a map has a `cursor`",
     );
     const one = subscribe(link, "a");
     expect(subscribe(link, "a")).toBe(one);

@@ -13,7 +13,7 @@ const SWEPT = 1_000;
 /** A cursor in use is written at least this often, in ms, so that it does not expire. */
 const REFRESH_MS = 3_600_000;
 
-/** The place of one consumer in one log, under a name of its own. */
+/** The place of one consumer in one log or map, under a name of its own. */
 export class Cursor {
   /** The subscription that reads on from here. */
   holder: Subscription | undefined;
@@ -75,6 +75,11 @@ export class Cursors {
 
   find(node: string, owner: string, name: string): Cursor | undefined {
     return this.byNode.get(node)?.get(keyOf(owner, name));
+  }
+
+  /** The cursors of a node. */
+  *of(node: string): Iterable<Cursor> {
+    yield* this.byNode.get(node)?.values() ?? [];
   }
 
   /** The cursors of a bare JID. */

@@ -89,8 +89,8 @@ export function formatSelection(selection: Selection): string {
   return JSON.stringify(SELECTION_PARTS.map((part) => selection[part]));
 }
 
-function formatEncoding({ coded, deflates, hop }: OutletFormat): string {
-  return `${coded ? "coded" : deflates === true ? "deflated" : "rows"}/${hop}`;
+function formatEncoding({ coded, codesMaps, deflates, hop }: OutletFormat): string {
+  return `${coded ? (codesMaps === true ? "map" : "coded") : deflates === true ? "deflated" : "rows"}/${hop}`;
 }
 
 /**
@@ -266,7 +266,8 @@ export class Lane<M extends LaneMember = LaneMember> {
     if (this.service.record.config.opaque === true) return undefined;
     if (this.encoder !== undefined || !key.coded || !context.memory.mayCode(this)) return this.encoder;
     const { rows } = context;
-    this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, hop: key.hop });
+    const isMap = key.codesMaps === true;
+    this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, hop: key.hop, isMap });
     if (this.joining.size > 0) this.encoder.wantKey();
     return this.encoder;
   }

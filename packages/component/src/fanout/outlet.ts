@@ -11,6 +11,8 @@ export interface OutletFormat {
   readonly sizeClass: number;
   /** Bodies are in the columnar codec; otherwise in rows, which any client reads. */
   readonly coded: boolean;
+  /** Bodies of maps are coded key by key. Such a client reads coded bodies too. */
+  readonly codesMaps?: boolean;
   /** Rows are deflated too, where that is smaller. */
   readonly deflates?: boolean;
   /** The smallest encoding depends on whether the stream itself is compressed. */

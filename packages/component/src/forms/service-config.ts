@@ -86,18 +86,18 @@ export function readServiceConfig(
 }
 
 /**
- * Returns how much a log keeps at most. The fields of XEP-0060 (§16.4.4) are ignored for other kinds, since programs
- * send them with any node.
+ * Returns how much a log or a map keeps at most. The fields of XEP-0060 (§16.4.4) are ignored where they do not apply,
+ * since programs send them with any node: both for a value, `item_expire` for a map.
  */
 function readRetention(form: DataForm, kind: ServiceKind, base: ServiceConfig): Partial<ServiceConfig> {
-  if (kind !== "log") {
+  if (kind === "value") {
     if (single(form, FIELD.MAX_BYTES) !== undefined)
-      throw invalid(`${FIELD.MAX_BYTES} is for services of kind log, not ${kind}`);
+      throw invalid(`${FIELD.MAX_BYTES} is for services of kind log or map, not ${kind}`);
     return {};
   }
   const [maxItems, itemExpireSeconds, maxBytes] = [
     bound(form, FIELD.MAX_ITEMS, base.maxItems),
-    bound(form, FIELD.ITEM_EXPIRE, base.itemExpireSeconds),
+    kind === "log" ? bound(form, FIELD.ITEM_EXPIRE, base.itemExpireSeconds) : undefined,
     bound(form, FIELD.MAX_BYTES, base.maxBytes),
   ];
   return {
@@ -165,9 +165,9 @@ export function formatServiceConfig(config: ServiceConfig): Record<string, strin
     [FIELD.COMPRESSION]: config.compression ?? "shared",
     [FIELD.OPAQUE]: config.opaque === true ? "1" : "0",
     [FIELD.DURABILITY]: config.durability ?? "none",
-    ...(config.kind === "log" && {
+    ...(config.kind !== "value" && {
       [FIELD.MAX_ITEMS]: String(config.maxItems ?? MAX),
-      [FIELD.ITEM_EXPIRE]: String(config.itemExpireSeconds ?? MAX),
+      ...(config.kind === "log" && { [FIELD.ITEM_EXPIRE]: String(config.itemExpireSeconds ?? MAX) }),
       [FIELD.MAX_BYTES]: String(config.maxBytes ?? MAX),
     }),
     [FIELD.TITLE]: config.title,

@@ -74,7 +74,12 @@ describe("what is submitted (XEP-0004)", () => {
     }
     // Programs send the fields of XEP-0060 with any node.
     expect(read({ [FIELD.MAX_ITEMS]: ["1"], [FIELD.ITEM_EXPIRE]: ["60"] })).toEqual(DEFAULT_CONFIG);
-    expect(() => read({ [FIELD.MAX_BYTES]: ["1"] })).toThrow("is for services of kind log, not value");
+    expect(() => read({ [FIELD.MAX_BYTES]: ["1"] })).toThrow("is for services of kind log or map, not value");
+    // The component drops no key of a map, so there is no age.
+    const map = { ...DEFAULT_CONFIG, kind: "map" as const };
+    expect(read(bounds, map)).toEqual({ ...map, maxItems: 50, maxBytes: 1_000 });
+    expect(formatServiceConfig(map)).toMatchObject({ [FIELD.MAX_ITEMS]: "max", [FIELD.MAX_BYTES]: "max" });
+    expect(formatServiceConfig(map)).not.toHaveProperty([FIELD.ITEM_EXPIRE]);
   });
 
   it("says how updates are compressed, and whether they are opaque", () => {

@@ -24,6 +24,11 @@ export interface Start {
   readonly since: Since | undefined;
   /** Undefined: the subscriber is new to the service. */
   readonly standing: StandingPosition | undefined;
+  /**
+   * Name of the cursor whose place the subscription keeps. If there is such a cursor, `since` is its place, and
+   * `standing` does not count. Undefined: the subscription has none.
+   */
+  readonly cursor?: string | undefined;
   /** Others subscribed before, and the publisher has answered their demand. */
   readonly isLive: boolean;
   /** By the monotonic clock, in ms. */
@@ -34,6 +39,8 @@ export interface Start {
 export interface Kind {
   /** Every update is sent on, and is kept for later subscribers, who may begin in the past. */
   readonly hasHistory: boolean;
+  /** A named cursor can say how far a consumer has come in it. */
+  readonly hasCursors: boolean;
   /** No update may be left out between publisher and component: KEPT says which are kept. */
   readonly keepsUpdates: boolean;
   /**
@@ -48,9 +55,9 @@ export interface Kind {
    */
   check?(service: Service, rows: readonly Uint8Array[]): StanzapackError | undefined;
   /**
-   * Keeps what the kind needs of new updates, before the lanes receive the updates. Resolves once all of the updates are
-   * stored as well as the service's durability promises: then their publisher need not keep them (KEPT). Lanes receive
-   * no update before that. Throws or rejects with `store-failed`: nothing of the updates is stored.
+   * Keeps what the kind needs of new updates, before the lanes receive the updates. Resolves once all of the updates
+   * are stored as well as the service's durability promises: then their publisher need not keep them (KEPT). Lanes
+   * receive no update before that. Throws or rejects with `store-failed`: nothing of the updates is stored.
    */
   keep(service: Service, arrival: Arrival): Later<void>;
   /** The updates are stored, and are given to the lanes next. */

@@ -37,6 +37,7 @@ export interface LogShelf {
 /** A service of kind `log`: its journal keeps every update, and subscribers catch up from there. */
 export class LogKind implements Kind {
   readonly hasHistory = true;
+  readonly hasCursors = true;
   readonly keepsUpdates = true;
   readonly ownWindowMs = LOG_WINDOW_MS;
 

@@ -42,7 +42,7 @@ afterEach(() => {
 });
 
 function setUp({ selection = WHOLE, digestSeconds = 60, sizeClass = 65_535 } = {}) {
-  const state = new MapState({ maxRemovals: 100, maxRemovalBytes: 1e9, maxAgeMs: 1e9 });
+  const state = new MapState({ maxRemovals: 100, maxRemovalBytes: 1e9, maxAgeMs: 1e9, maxPinnedMs: 1e9 });
   const { record } = createService({ epoch: 7, config: { kind: "map" } });
   const stats = createStats();
   const budgets = new Budgets(limits, stats);

@@ -45,7 +45,7 @@ function setUp({
   readonly maxRemovals?: number;
   readonly selection?: Selection;
 } = {}) {
-  const state = new MapState({ maxRemovals, maxRemovalBytes: 1e9, maxAgeMs: 1e9 });
+  const state = new MapState({ maxRemovals, maxRemovalBytes: 1e9, maxAgeMs: 1e9, maxPinnedMs: 1e9 });
   const errors: StanzapackError[] = [];
   const feed = {
     state,

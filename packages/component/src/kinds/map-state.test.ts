@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS, encodeUpdate, type MapChange, type Value } from "@stanzapack/wire";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { StoredEntry } from "../store/store.js";
-import { MapState, type MapCursor, type SliceBounds } from "./map-state.js";
+import { MapState, type MapCursor, type RemovalBounds, type SliceBounds } from "./map-state.js";
 
 const pack = (value: Value): Uint8Array => encodeUpdate(value, DEFAULT_LIMITS);
 const set = (key: string, value: Value): MapChange => ({ type: "set", key, value: pack(value) });
@@ -10,8 +10,14 @@ const CLEAR: MapChange = { type: "clear" };
 const START: MapCursor = { settled: 0, part: undefined };
 const ALL: SliceBounds = { maxEntries: 100, maxBytes: 1e6, headBytes: 10, removalsFrom: 0 };
 
-function setUp(bounds: { maxRemovals?: number; maxRemovalBytes?: number; maxAgeMs?: number } = {}) {
-  return new MapState({ maxRemovals: 100, maxRemovalBytes: 1e6, maxAgeMs: 1_000, ...bounds });
+function setUp(bounds: Partial<RemovalBounds> = {}) {
+  return new MapState({
+    maxRemovals: 100,
+    maxRemovalBytes: 1e6,
+    maxAgeMs: 1_000,
+    maxPinnedMs: 1e9,
+    ...bounds,
+  });
 }
 
 /** Applies updates at the positions 1, 2, … and the times 100, 200, … */
@@ -114,6 +120,26 @@ describe("the state of a map", () => {
     expect(state.floor).toBe(5);
   });
 
+  it("keeps removals that a cursor needs, for longer but not for ever", () => {
+    const state = setUp({ maxPinnedMs: 5_000, maxRemovals: 3 });
+    const names = ["a", "b", "c"];
+    apply(
+      state,
+      names.map((name) => set(name, 1)),
+      ...names.map((name) => [remove(name)]),
+    );
+    const pinnedFrom = vi.fn(() => 2);
+    // Younger than a second: no cursor is asked.
+    expect(state.forgetRemovals(1_000, 10, pinnedFrom)).toEqual([]);
+    expect(pinnedFrom).not.toHaveBeenCalled();
+    expect(state.forgetRemovals(2_000, 10, pinnedFrom)).toEqual([{ type: "forget", key: "a" }]);
+    expect([state.floor, pinnedFrom.mock.calls.length]).toEqual([2, 1]);
+    expect(state.forgetRemovals(5_250, 10, pinnedFrom)).toEqual([]);
+    expect(state.forgetRemovals(5_300, 10, pinnedFrom)).toEqual([{ type: "forget", key: "b" }]);
+    apply(state, [set("d", 1), set("e", 1), set("f", 1)], [remove("d")], [remove("e")], [remove("f")]);
+    expect(state.forgetRemovals(800, 10, pinnedFrom)).toEqual([{ type: "forget", key: "c" }]);
+  });
+
   it("forgets removals that take too many bytes", () => {
     const state = setUp({ maxRemovalBytes: 1_000 });
     const long = (i: number): string => `${i}`.padEnd(300, "x");
@@ -143,7 +169,7 @@ describe("the state of a map", () => {
     const stored = entries.map(({ key, position, value }, index): StoredEntry => ({
       ...{ key, position, index, at: position * 100, value },
     }));
-    const bounds = { maxRemovals: 9, maxRemovalBytes: 1e6, maxAgeMs: 1_000 };
+    const bounds = { maxRemovals: 9, maxRemovalBytes: 1e6, maxAgeMs: 1_000, maxPinnedMs: 1_000 };
     const marks = { floor: 1, continues: true, doubt: { from: 7, to: 9 } };
     const again = MapState.restore(bounds, { entries: stored.toReversed(), marks, position: 9 });
     expect(keysOf(again, START)).toEqual(keysOf(state, START));

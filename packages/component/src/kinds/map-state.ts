@@ -1,5 +1,4 @@
-import { RangeDigest, WHOLE_RANGE, type MapChange, type MapEntry } from "@stanzapack/wire";
-import { weighMapEntry } from "../store/map-entries.js";
+import { RangeDigest, weighMapEntry, WHOLE_RANGE, type MapChange, type MapEntry } from "@stanzapack/wire";
 import type { MapMarks, MapWrite, OffsetRange, StoredEntry } from "../store/store.js";
 import { MapHashes, type HashedEntry } from "./map-hashes.js";
 
@@ -12,8 +11,10 @@ export interface RemovalBounds {
   readonly maxRemovals: number;
   /** Most bytes that they take. */
   readonly maxRemovalBytes: number;
-  /** Removals that are older are forgotten, in ms. */
+  /** Removals that are older are forgotten, in ms, unless a cursor needs them. */
   readonly maxAgeMs: number;
+  /** Removals that are older are forgotten, in ms, even if a cursor needs them. */
+  readonly maxPinnedMs: number;
 }
 
 /** An entry in the order of positions. */
@@ -164,12 +165,12 @@ export class MapState {
     this.byKey.set(entry.key, entry);
     this.order.push(entry);
     this.hashes.added(entry);
-    this.bytes += weighMapEntry(entry);
+    this.bytes += weighMapEntry(entry.key, entry.value);
     if (entry.value !== undefined) this.keys++;
     else {
       this.removals.push(entry);
       this.removed++;
-      this.removedBytes += weighMapEntry(entry);
+      this.removedBytes += weighMapEntry(entry.key, entry.value);
     }
   }
 
@@ -178,11 +179,11 @@ export class MapState {
     this.hashes.dropped(entry);
     entry.gone = true;
     this.goneCount++;
-    this.bytes -= weighMapEntry(entry);
+    this.bytes -= weighMapEntry(entry.key, entry.value);
     if (entry.value !== undefined) this.keys--;
     else {
       this.removed--;
-      this.removedBytes -= weighMapEntry(entry);
+      this.removedBytes -= weighMapEntry(entry.key, entry.value);
     }
   }
 
@@ -196,16 +197,21 @@ export class MapState {
   }
 
   /**
-   * Forgets the removals over the bounds, at most `most` of them. `now`: in ms since 1970. Returns what the store is to
-   * forget.
+   * Forgets the removals over the bounds, at most `most` of them. `now`: in ms since 1970. `pinnedFrom` returns the
+   * offset behind which a cursor needs removals. Cursors need no removal beyond its age of `maxPinnedMs`, and none
+   * beyond the bounds of number and bytes. Returns what the store is to forget.
    */
-  forgetRemovals(now: number, most: number): MapWrite[] {
-    const { maxAgeMs } = this.bounds;
+  forgetRemovals(now: number, most: number, pinnedFrom = (): number => Infinity): MapWrite[] {
     const writes: MapWrite[] = [];
     let read = 0;
+    let pinned: number | undefined;
     for (const entry of this.removals) {
       if (!entry.gone) {
-        if (writes.length >= most || (!this.hasTooManyRemovals && now - entry.at < maxAgeMs)) break;
+        const age = now - entry.at;
+        const isDue = (): boolean =>
+          age >= this.bounds.maxAgeMs &&
+          (age >= this.bounds.maxPinnedMs || entry.position <= (pinned ??= pinnedFrom()));
+        if (writes.length >= most || !(this.hasTooManyRemovals || isDue())) break;
         this.drop(entry);
         this.byKey.delete(entry.key);
         this.floor = Math.max(this.floor, entry.position);
@@ -269,8 +275,8 @@ export class MapState {
   }
 
   /**
-   * Returns the entries with a value of a range, of the keys that `takes` accepts, in the order of positions. Undefined:
-   * there are more than `most`. All entries must have a hash.
+   * Returns the entries with a value of a range, of the keys that `takes` accepts, in the order of positions.
+   * Undefined: there are more than `most`. All entries must have a hash.
    */
   entriesOf(
     range: number,

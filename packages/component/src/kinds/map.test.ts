@@ -47,7 +47,8 @@ function setUp(
   const kind = new MapKind(record, memory.open("alice@x"), {
     ...{ fanOut: fanOut as unknown as FanOut, catchUp: catchUp as unknown as CatchUp, onFailed },
     checks: { look: vi.fn(), ask: vi.fn() } as unknown as MapChecks,
-    bounds: { maxKeys, maxBytes, maxRemovals, maxRemovalBytes: 1e6, maxAgeMs: 1e6 },
+    cursors: { of: () => [], move: vi.fn() },
+    bounds: { maxKeys, maxBytes, maxRemovals, maxRemovalBytes: 1e6, maxAgeMs: 1e6, maxPinnedMs: 1e6 },
   });
   const lanes = new Map<string, Lane<Subscription>>();
   const it = { record, node: "alice@x/t", lanes } as unknown as Service;
@@ -102,6 +103,27 @@ describe("what a map takes", () => {
     // What makes a map smaller is never refused.
     other.hold(5_000);
     expect(arrive([["a", 1]])).toBeUndefined();
+  });
+
+  it("is bounded by its publisher too, within the operator's bounds", () => {
+    const { arrive, record } = setUp({ maxKeys: 3, maxBytes: 1_000 });
+    record.config = { ...record.config, maxItems: 2, maxBytes: 400 };
+    expect(
+      arrive([
+        ["a", 1],
+        ["b", 1],
+      ]),
+    ).toBeUndefined();
+    expect(arrive([["c", 1]])).toBe("`alice@x/t` would have 3 keys, and its publisher allows 2 keys");
+    expect(arrive([["a", "x".repeat(200)]])).toBe(
+      "`alice@x/t` would have 487 bytes, and its publisher allows 400 bytes",
+    );
+    record.config = { ...record.config, maxItems: 9, maxBytes: 9_000 };
+    expect(arrive([["c", 1]])).toBeUndefined();
+    expect(arrive([["d", 1]])).toContain("and 3 keys are allowed");
+    // A bound that was lowered removes nothing.
+    record.config = { ...record.config, maxItems: 1 };
+    expect(arrive([["a", 2]])).toBeUndefined();
   });
 
   it("is refused as a whole, and as malformed where it is no update", () => {

@@ -3,21 +3,22 @@ import {
   decodeMapUpdate,
   DEFAULT_LIMITS,
   StanzapackError,
+  weighMapEntry,
   type MapChange,
   type MapUpdate,
 } from "@stanzapack/wire";
 import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import type { Later } from "../base/later.js";
 import type { Service } from "../catalog/service.js";
+import type { Cursors } from "../cursors/cursors.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Lane } from "../fanout/lane.js";
 import type { Arrival } from "../fanout/selector.js";
-import { weighMapEntry } from "../store/map-entries.js";
 import type { MapWrite } from "../store/store.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
-import type { Kind, MapAsk, Start } from "./kind.js";
+import type { Kind, MapAsk, StandingPosition, Start } from "./kind.js";
 import type { CheckedMap, MapChecks } from "./map-checks.js";
 import type { MapShare } from "./map-memory.js";
 import { MapSource, type MapFeed } from "./map-source.js";
@@ -45,6 +46,7 @@ export interface MapParts {
   readonly catchUp: CatchUp;
   readonly checks: MapChecks;
   readonly bounds: MapBounds;
+  readonly cursors: Pick<Cursors, "of" | "move">;
   /** Ends a subscription, and tells its subscriber why. */
   readonly onFailed: (subscription: Subscription, error: StanzapackError) => void;
 }
@@ -52,6 +54,7 @@ export interface MapParts {
 /** A service of kind `map`: the newest change of each key stands for those before it. */
 export class MapKind implements Kind, MapFeed, CheckedMap {
   readonly hasHistory = false;
+  readonly hasCursors = true;
   readonly keepsUpdates = true;
   readonly ownWindowMs = MAP_WINDOW_MS;
   readonly state: MapState;
@@ -88,18 +91,30 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
     this.parts.onFailed(subscription, error);
   }
 
-  begin(subscription: Subscription, { since, standing }: Start): void {
-    const { epoch, offset } = this.record;
-    const known = standing ?? (typeof since === "object" && "epoch" in since ? since : undefined);
-    const isKnown = known?.epoch === epoch && known.offset <= offset && !this.state.needsWhole(known.offset);
-    subscription.position = isKnown ? known.offset : 0;
-    const from = isKnown ? known.offset : undefined;
+  begin(subscription: Subscription, { since, standing, cursor }: Start): void {
+    const { epoch } = this.record;
+    const place = typeof since === "object" && "epoch" in since ? since : undefined;
+    const known = this.knownOffset(cursor === undefined ? (standing ?? place) : place);
+    // A consumer that has taken nothing needs no removal, and misses nothing.
+    const from = cursor !== undefined && known === 0 ? undefined : known;
+    subscription.position = from ?? 0;
+    if (cursor !== undefined) {
+      subscription.begun = { epoch, offset: subscription.position };
+      subscription.recovered = place && (known !== undefined || place.offset === 0);
+    }
     this.parts.catchUp.begin(subscription, new MapSource(this, from, false));
+  }
+
+  /** Returns the offset of a position if the map can say what has changed since. Undefined: it cannot. */
+  private knownOffset(position: StandingPosition | undefined): number | undefined {
+    const { epoch, offset } = this.record;
+    if (position?.epoch !== epoch || position.offset > offset) return undefined;
+    return this.state.needsWhole(position.offset) ? undefined : position.offset;
   }
 
   check({ node }: Service, rows: readonly Uint8Array[]): StanzapackError | undefined {
     const { state, share } = this;
-    const { maxKeys, maxBytes } = this.parts.bounds;
+    const [maxKeys, maxBytes] = this.ownBounds();
     let [keys, bytes] = [state.keys, state.liveBytes];
     const lengths = new Map<string, number>();
     let wasCleared = false;
@@ -107,7 +122,7 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
       const known = lengths.get(key);
       if (known !== undefined) return known;
       const value = wasCleared ? undefined : state.get(key);
-      return value === undefined ? 0 : weighMapEntry({ key, value });
+      return value === undefined ? 0 : weighMapEntry(key, value);
     };
     for (const row of rows)
       for (const change of readUpdate(row).changes) {
@@ -117,16 +132,23 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
           continue;
         }
         const before = weightOf(change.key);
-        const after = change.type === "set" ? weighMapEntry(change) : 0;
+        const after = change.type === "set" ? weighMapEntry(change.key, change.value) : 0;
         keys += Number(after > 0) - Number(before > 0);
         bytes += after - before;
         lengths.set(change.key, after);
       }
-    if (keys > state.keys && keys > maxKeys) return over(node, `${keys} keys`, `${maxKeys} keys`);
+    if (keys > state.keys && keys > maxKeys.most) return over(node, `${keys} keys`, maxKeys.text);
     if (bytes <= state.liveBytes) return undefined;
-    if (bytes > maxBytes) return over(node, `${bytes} bytes`, `${maxBytes} bytes`);
+    if (bytes > maxBytes.most) return over(node, `${bytes} bytes`, maxBytes.text);
     const lacking = share.lacking(bytes - state.liveBytes);
-    return lacking === undefined ? undefined : over(node, `${bytes} bytes`, lacking);
+    return lacking === undefined ? undefined : over(node, `${bytes} bytes`, `${lacking} are allowed`);
+  }
+
+  /** The tighter of the operator's bounds and those of the publisher, on keys and on bytes. */
+  private ownBounds(): [Bound, Bound] {
+    const { maxKeys, maxBytes } = this.parts.bounds;
+    const { maxItems = Infinity, maxBytes: ownBytes = Infinity } = this.record.config;
+    return [tighter(maxKeys, maxItems, "keys"), tighter(maxBytes, ownBytes, "bytes")];
   }
 
   keep(_service: Service, { rows, to }: Arrival): Later<void> {
@@ -199,13 +221,36 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
   }
 
   /** Once a second: forgets removals over their bounds, and sends checksums that are due. */
-  sweep({ lanes }: Service, now: number): void {
+  sweep({ node, lanes }: Service, now: number): void {
+    this.advanceCursors(node);
     this.forgetRemovals(FORGOTTEN_AT_ONCE);
     for (const lane of lanes.values()) this.parts.checks.look(lane, this, now);
   }
 
+  /** A consumer that has taken everything has also taken the changes that its selection leaves out. */
+  private advanceCursors(node: string): void {
+    for (const cursor of this.parts.cursors.of(node)) {
+      const { holder } = cursor;
+      if (holder?.hasTakenAll === true && !holder.detached && holder.lane.batch.empty)
+        this.parts.cursors.move(cursor, this.state.position);
+    }
+  }
+
+  /**
+   * Returns the lowest offset of a cursor that needs removals: its consumer comes back for what changed since.
+   * Infinity: no cursor needs one.
+   */
+  private pinnedFrom(): number {
+    const { epoch, node } = this.record;
+    let lowest = Infinity;
+    for (const { epoch: of, offset } of this.parts.cursors.of(node))
+      // A consumer of another life, from before the removals that are kept, or with nothing, receives the whole map.
+      if (of === epoch && offset > 0 && offset >= this.state.floor) lowest = Math.min(lowest, offset);
+    return lowest;
+  }
+
   private forgetRemovals(most: number): void {
-    const writes = this.state.forgetRemovals(wallNow(), most);
+    const writes = this.state.forgetRemovals(wallNow(), most, () => this.pinnedFrom());
     if (writes.length === 0) return;
     this.share.hold(this.state.bytes);
     const stored = this.record.stored?.write({ map: { writes, marks: this.state.marks } });
@@ -240,12 +285,21 @@ function copied(change: MapChange): MapChange {
   return change.type === "set" ? { ...change, value: change.value.slice() } : change;
 }
 
-function over(node: string, asked: string, allowed: string): StanzapackError {
-  return new StanzapackError(
-    "limit-exceeded",
-    `\`${node}\` would have ${asked}, and ${allowed} are allowed`,
-    {
-      scope: "subscription",
-    },
-  );
+/** A bound, and the words for it. */
+interface Bound {
+  readonly most: number;
+  readonly text: string;
+}
+
+function tighter(operators: number, own: number, what: string): Bound {
+  return own < operators
+    ? { most: own, text: `its publisher allows ${own} ${what}` }
+    : { most: operators, text: `${operators} ${what} are allowed` };
+}
+
+/** `bound`: the words for the bound. */
+function over(node: string, asked: string, bound: string): StanzapackError {
+  return new StanzapackError("limit-exceeded", `\`${node}\` would have ${asked}, and ${bound}`, {
+    scope: "subscription",
+  });
 }

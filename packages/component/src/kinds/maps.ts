@@ -2,6 +2,7 @@ import type { StanzapackError } from "@stanzapack/wire";
 import type { Budgets } from "../budgets/budgets.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
 import type { ComponentLimits } from "../config/config.js";
+import type { Cursors } from "../cursors/cursors.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
@@ -22,7 +23,10 @@ export class Maps {
     private readonly fanOut: FanOut,
     private readonly catchUp: CatchUp,
     limits: ComponentLimits,
-    parts: Omit<CheckParts, "host" | "limits"> & { readonly budgets: Pick<Budgets, "isOurs"> },
+    private readonly parts: Omit<CheckParts, "host" | "limits"> & {
+      readonly budgets: Pick<Budgets, "isOurs">;
+      readonly cursors: Cursors;
+    },
     private readonly onFailed: (subscription: Subscription, error: StanzapackError) => void,
   ) {
     this.memory = new MapMemory(limits, parts.budgets.isOurs);
@@ -43,14 +47,18 @@ export class Maps {
       get maxAgeMs() {
         return limits.mapRemovalSeconds * 1_000;
       },
+      get maxPinnedMs() {
+        return limits.mapCursorRemovalSeconds * 1_000;
+      },
     };
   }
 
   /** Returns the kind of a map: with its state from the store, or empty. */
   create(record: ServiceRecord): MapKind {
     const { fanOut, catchUp, checks, bounds, onFailed } = this;
+    const { cursors } = this.parts;
     return new MapKind(record, this.memory.open(record.id.owner), {
-      ...{ fanOut, catchUp, checks, bounds, onFailed },
+      ...{ fanOut, catchUp, checks, bounds, cursors, onFailed },
     });
   }
 

@@ -11,6 +11,7 @@ import type { Kind, Start } from "./kind.js";
 /** Services of kind `value`: the newest value stands for all before it. One object serves all of them. */
 export class ValueKind implements Kind {
   readonly hasHistory = false;
+  readonly hasCursors = false;
   readonly keepsUpdates = false;
   readonly ownWindowMs = null;
 

@@ -135,7 +135,8 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   /** How bodies for this client are encoded. */
   get format(): OutletFormat {
     const { sizeClass, readsCoded: coded, readsDeflated, hop } = this;
-    return { delivery: "link", sizeClass, coded, deflates: !coded && readsDeflated, hop };
+    const codesMaps = coded && this.session.peerHello?.codecs.includes("map") === true;
+    return { delivery: "link", sizeClass, coded, codesMaps, deflates: !coded && readsDeflated, hop };
   }
 
   /** See `QueuedWriter`. */

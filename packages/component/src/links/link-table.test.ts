@@ -121,7 +121,22 @@ function setUp({
       links.sweep(monotonicNow());
     }
   };
-  return { links, link, connection, sent, stats, asked, answer, bounce, sweep, send, goodbye, probed, log };
+  return {
+    links,
+    link,
+    broker,
+    connection,
+    sent,
+    stats,
+    asked,
+    answer,
+    bounce,
+    sweep,
+    send,
+    goodbye,
+    probed,
+    log,
+  };
 }
 
 it("keeps an acknowledgement that comes due without a stream, and its place in the order", async () => {
@@ -134,6 +149,16 @@ it("keeps an acknowledgement that comes due without a stream, and its place in t
   expect(sent).toHaveLength(before);
   Object.assign(connection, { state: "online" });
   expect(link.takeStanzas(monotonicNow())).toHaveLength(1);
+});
+
+it("ends the link of a client that owes results and is gone, as soon as another session has its service", async () => {
+  vi.useFakeTimers();
+  const { links, broker, asked, answer } = setUp();
+  broker.calls.onDoubt?.(BOB);
+  expect(asked).toHaveLength(1);
+  await answer(new StanzaError("recipient-unavailable", "cancel"));
+  expect(links.size).toBe(0);
+  vi.useRealTimers();
 });
 
 describe("LinkTable, when a client's server is away", () => {

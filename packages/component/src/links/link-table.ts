@@ -29,7 +29,7 @@ import { LinkReader } from "./link-reader.js";
 import { LinkVerifier } from "./link-verifier.js";
 
 /** Codecs that the component reads. A publisher without the columnar codec may send deflated rows. */
-const READS: HelloFrame["codecs"] = ["rows", "deflated", "coded"];
+const READS: HelloFrame["codecs"] = ["rows", "deflated", "coded", "map"];
 /** How long the component reads what a closed link still holds, in ms. */
 const CLOSED_MS = 60_000;
 
@@ -73,6 +73,7 @@ export class LinkTable implements LinkEnds {
     );
     this.reader = new LinkReader({ ends: this, dispatch, throttle: this.throttle }, stats, log);
     this.verifier = new LinkVerifier(connection, this, limits, stats, log);
+    broker.calls.onDoubt = (fullJid) => void this.verify(fullJid);
     broker.budgets.onCut = (account, error) => {
       log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
       for (const link of this.links.values())

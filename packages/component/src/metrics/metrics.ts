@@ -1,16 +1,16 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { MetricSources, Survey } from "./sources.js";
 
-/** Upper bounds of the classes of durations, in seconds: from a quick disk to a server that stands still. */
+/** Upper bounds of a histogram's buckets, in seconds: from a quick disk to a server that does not answer. */
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export interface Metrics {
   /** The text of all metrics, in Prometheus's text format 0.0.4. */
   text(): Promise<string>;
   readonly contentType: string;
-  /** A message to ourselves took this long to the server and back, in ms. */
+  /** Records the time of a message to the server and back, in ms. */
   roundTrip(ms: number): void;
-  /** A commit of the store took this long, in ms. */
+  /** Records the time of a commit of the store, in ms. */
   committed(ms: number): void;
 }
 
@@ -18,9 +18,9 @@ type Labelled = readonly (readonly [labels: Readonly<Record<string, string>>, va
 type Value = number | Labelled;
 
 /**
- * The metrics of one component. Names begin with `stanzapack_`, and have Prometheus's base units: seconds and bytes.
+ * The metrics of one component. Names begin with `stanzapack_`. Units are Prometheus's base units: seconds and bytes.
  * The process's own metrics (`process_`, `nodejs_`) are those of prom-client, among them the lag of the event loop. No
- * label has the name of a user or of a service, so the number of series does not grow with them.
+ * label names a user or a service, so the number of series does not grow with users and services.
  */
 export function createMetrics({ stats, survey, online, cursors, laneBytes, store }: MetricSources): Metrics {
   const registry = new Registry();
@@ -44,7 +44,7 @@ export function createMetrics({ stats, survey, online, cursors, laneBytes, store
       },
     });
   };
-  /** `read` returns the count since the start, which `stats` keeps. */
+  /** `read` returns the count since the process began. */
   const counter = (
     name: string,
     help: string,
@@ -62,30 +62,34 @@ export function createMetrics({ stats, survey, online, cursors, laneBytes, store
   const histogram = (name: string, help: string): Histogram =>
     new Histogram({ name: `stanzapack_${name}_seconds`, help, buckets: SECONDS, registers });
 
-  gauge("server_connected", "1: the stream to the XMPP server is up", () => (online() ? 1 : 0));
+  gauge("server_connected", "1: the stream to the XMPP server is up. Otherwise 0.", () => (online() ? 1 : 0));
   const roundTrips = histogram(
     "server_round_trip",
-    "Time of a message from the component to its server and back. A slow server shows here first.",
+    "Time of a message from the component to its server and back, measured every 10 s. A slow server shows here first.",
   );
 
   gauge(
     "links",
-    "Open links, by the envelope of the updates sent to them",
+    "Open links, by the envelope of the updates that they receive",
     () => labelled("envelope", seen().links),
     ["envelope"],
   );
   gauge(
     "links_suspended",
-    "Links that get no data, since the client's server is away or busy",
+    "Links that receive no data, because the client's server is away or busy",
     () => seen().suspendedLinks,
   );
   gauge(
     "unacknowledged_age_seconds",
-    "Age of the oldest stanza with data that a client has not acknowledged",
+    "Longest time for which data on a link has waited for an acknowledgement",
     () => seen().oldestUnackedMs / 1_000,
   );
   counter("links_ended", "Links that ended, for any reason", () => stats().linksEnded);
-  counter("subscriptions_resumed", "Subscriptions restored on a new link by a token", () => stats().resumed);
+  counter(
+    "subscriptions_resumed",
+    "Subscriptions restored on a new link by a resume token",
+    () => stats().resumed,
+  );
 
   gauge(
     "services",
@@ -95,13 +99,13 @@ export function createMetrics({ stats, survey, online, cursors, laneBytes, store
   );
   gauge(
     "subscriptions",
-    "Subscriptions by delivery",
+    "Subscriptions, by the way in which their updates leave. The only way is a link.",
     () => [...seen().subscriptions].map(([delivery, count]) => [{ delivery }, count]),
     ["delivery"],
   );
   gauge(
     "subscriptions_waiting",
-    "Subscriptions that get nothing now: they wait for credit of their consumer, or for acknowledgements of their client",
+    "Detached subscriptions, by what they wait for. `acknowledgement` includes those that catch up with a log or map.",
     () => {
       const { credit, room } = seen().waiting;
       return [
@@ -111,50 +115,62 @@ export function createMetrics({ stats, survey, online, cursors, laneBytes, store
     },
     ["for"],
   );
-  counter("detachments", "Times that a subscription began to wait", () => stats().detachments);
+  counter(
+    "detachments",
+    "Times that a subscription began to wait for credit or for acknowledgements",
+    () => stats().detachments,
+  );
   gauge("cursors", "Named cursors", cursors);
   gauge("calls_waiting", "Calls that wait for their results", () => stats().calls);
-  gauge("approvals_waiting", "Requests that wait for a publisher's approval", () => stats().pendingApprovals);
+  gauge(
+    "approvals_waiting",
+    "Requests to subscribe that wait for a publisher's approval",
+    () => stats().pendingApprovals,
+  );
 
-  gauge("lanes", "Lanes: each encodes once for all its subscribers", () => stats().lanes);
+  gauge("lanes", "Lanes. The component encodes a batch once for each lane.", () => stats().lanes);
   gauge("lane_memory_bytes", "Memory of the encoders of all lanes", laneBytes);
   gauge(
     "lane_rows_waiting",
-    "Rows that wait in lanes for their window or for the server",
+    "Rows that wait in lanes for the end of their window or for the server",
     () => seen().waitingRows.count,
   );
-  gauge("lane_bytes_waiting", "Bytes of these rows", () => seen().waitingRows.bytes);
-  gauge("lane_age_seconds", "Age of the oldest of these rows", () => seen().waitingRows.oldestMs / 1_000);
+  gauge("lane_bytes_waiting", "Bytes of the rows that wait in lanes", () => seen().waitingRows.bytes);
+  gauge(
+    "lane_age_seconds",
+    "Age of the oldest row that waits in a lane",
+    () => seen().waitingRows.oldestMs / 1_000,
+  );
 
-  counter("updates_received", "Updates from publishers", () => stats().updatesIn);
+  counter("updates_received", "Updates received from publishers", () => stats().updatesIn);
   counter(
     "positions_lost",
-    "Updates that were lost before they reached subscribers. Subscribers were told.",
+    "Updates that publishers declared lost. Subscribers receive the range of their positions.",
     () => stats().positionsLost,
   );
   counter(
     "updates_conflated",
-    "Updates that a subscriber did not get on its own: conflated, or left out by its selection",
+    "Updates that a subscriber did not receive: conflated, or left out by its selection. Each subscriber counts.",
     () => stats().rowsConflated,
   );
-  counter("stanzas_sent", "Link stanzas sent", () => stats().stanzasSent);
-  counter("data_stanzas_sent", "Link stanzas with data sent", () => stats().dataStanzasSent);
-  counter("writes", "Writes to the server's socket", () => stats().writes);
+  counter("stanzas_sent", "Stanzas sent on links", () => stats().stanzasSent);
+  counter("data_stanzas_sent", "Stanzas with data sent on links", () => stats().dataStanzasSent);
+  counter("writes", "Writes of links' stanzas to the server's socket", () => stats().writes);
   counter(
     "sent_bytes",
-    "Bytes of link stanzas sent, by envelope",
+    "Bytes of stanzas sent on links, by envelope",
     () => labelled("envelope", stats().sentChars),
     ["envelope"],
   );
   counter(
     "encoded_bytes",
-    "Bytes of update bodies encoded (base64), by form. Each body goes to all subscribers of its lane.",
+    "Bytes of encoded bodies in base64, by the body's form. A body counts once, whatever number of links receives it.",
     () => labelled("form", stats().bodyChars),
     ["form"],
   );
   counter(
     "encodings",
-    "Bodies encoded: for a lane, or for a single subscriber",
+    "Bodies encoded for a whole lane, or for a single subscriber",
     () => [
       [{ for: "lane" }, stats().laneEncodes],
       [{ for: "single" }, stats().singleEncodes],
@@ -163,12 +179,12 @@ export function createMetrics({ stats, survey, online, cursors, laneBytes, store
   );
   counter(
     "flush_seconds",
-    "Time of encoding due lanes and giving bodies to links",
+    "Time in which the component encoded the bodies of lanes and handed them to links",
     () => stats().flushMs / 1_000,
   );
   counter(
     "frames_received",
-    "Frames from clients that are no acknowledgements, by type",
+    "Frames from clients, by type. Acknowledgements are left out.",
     () => {
       const { ack: _, ...others } = stats().framesReceived;
       return labelled("type", others);
@@ -177,41 +193,61 @@ export function createMetrics({ stats, survey, online, cursors, laneBytes, store
   );
   counter(
     "map_ranges_repaired",
-    "Parts of maps that were sent again, since a replica differed",
+    "Parts of maps that were sent again, because a replica differed",
     () => stats().rangesRepaired,
   );
   counter(
     "maps_resent",
-    "Whole maps that were sent again, since a replica differed",
+    "Whole maps that were sent again, because a replica differed",
     () => stats().mapsResent,
   );
 
   counter(
     "refusals",
-    "Requests, opens and frames refused, by reason",
+    "Requests, opens of links and frames refused, by error code or stanza error",
     () => labelled("reason", stats().refusedFor),
     ["reason"],
   );
-  counter("throttled", "Requests refused with a time to retry", () => stats().throttled);
-  counter("slowdowns", "Times that a publishing link was slowed down", () => stats().slowdowns);
-  counter("cutoffs", "Times that an account was cut off for a while", () => stats().cutOffs);
+  counter(
+    "throttled",
+    "Requests and opens of links that were refused with a time to retry, because too many came at once",
+    () => stats().throttled,
+  );
+  counter(
+    "slowdowns",
+    "Times that a link was slowed down because it published beyond its budget",
+    () => stats().slowdowns,
+  );
+  counter("cutoffs", "Times that an account was cut off", () => stats().cutOffs);
   counter(
     "over_quota",
-    "Requests refused since an account had all that it may have",
+    "Requests refused because an account or a domain already had all that it may have",
     () => stats().overQuota,
   );
-  counter("strays", "Stanzas that fit no link", () => stats().strays);
-  counter("hold_ups", "Times that this process was held up for over half a second", () => stats().holdUps);
-  counter("held_up_seconds", "Length of these times", () => stats().heldUpMs / 1_000);
+  counter("strays", "Stanzas that fit no link of their sender", () => stats().strays);
+  counter("hold_ups", "Hold-ups of the process that took over half a second", () => stats().holdUps);
+  counter("held_up_seconds", "Length of all hold-ups together", () => stats().heldUpMs / 1_000);
 
-  gauge("journal_bytes", "Bytes of the updates that logs keep", () => store()?.journalBytes);
+  gauge(
+    "journal_bytes",
+    "Bytes of the updates that logs keep. 0 without a store.",
+    () => store()?.journalBytes,
+  );
   gauge("store_file_bytes", "Bytes of the store's file", () => store()?.fileBytes);
-  gauge("store_unwritten_bytes", "Bytes that wait for the disk", () => store()?.unwrittenBytes);
-  gauge("store_failing", "1: the last commit of the store failed, perhaps since the disk is full", () => {
-    const usage = store();
-    return usage && (usage.problem === undefined ? 0 : 1);
-  });
-  const commits = histogram("store_commit", "Time until a commit of the store is on the disk");
+  gauge(
+    "store_unwritten_bytes",
+    "Bytes that the store has not yet written to the disk",
+    () => store()?.unwrittenBytes,
+  );
+  gauge(
+    "store_failing",
+    "1: the last commit of the store failed, perhaps because the disk is full. Otherwise 0.",
+    () => {
+      const usage = store();
+      return usage && (usage.problem === undefined ? 0 : 1);
+    },
+  );
+  const commits = histogram("store_commit", "Time of one commit of the store, until it is on the disk");
 
   return {
     contentType: registry.contentType,

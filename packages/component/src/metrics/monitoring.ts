@@ -7,7 +7,7 @@ import { StatusServer, type StatusAddress } from "./status-server.js";
 /** Time between two measurements of the round trip to the server, in ms. */
 const ROUND_TRIP_MS = 10_000;
 
-/** The metrics of a component, the pages that show them, and what is measured only for them. */
+/** The metrics of a component, the server of their pages, and the measurements that only metrics need. */
 export class Monitoring {
   private readonly metrics: Metrics;
   private readonly server: StatusServer;
@@ -37,12 +37,13 @@ export class Monitoring {
     this.timer ??= setInterval(() => void this.measureRoundTrip(), ROUND_TRIP_MS).unref();
   }
 
+  /** Stops measuring, and closes the pages. Idempotent. */
   async stop(): Promise<void> {
     clearInterval(this.timer);
     await this.server.stop();
   }
 
-  /** A commit of the store took this long, in ms. */
+  /** Records the time of a commit of the store, in ms. */
   readonly committed = (ms: number): void => this.metrics.committed(ms);
 
   /** The port of the pages. */
@@ -59,7 +60,7 @@ export class Monitoring {
   }
 
   private async measureRoundTrip(): Promise<void> {
-    // A server that stands still has one question at a time.
+    // A server that does not answer has one probe at a time.
     if (this.measuring || !this.sources.online() || !this.connection.echoes) return;
     this.measuring = true;
     const askedAt = monotonicNow();

@@ -1,19 +1,22 @@
 import type { ComponentStats } from "../base/stats.js";
 import type { StoreUsage } from "../store/store.js";
 
-/** Sizes and ages that are found by looking at every link and every service. */
+/** Sizes and ages that a look at every link and every service finds. */
 export interface Survey {
-  /** Links whose updates travel as lean stanzas, and those that stay on In-Band Bytestreams. */
+  /** Links whose updates travel as lean stanzas, and links whose updates travel as In-Band Bytestreams. */
   readonly links: { readonly lean: number; readonly ibb: number };
-  /** Links that no data is sent to, because the client's server is away or busy. */
+  /** Links that receive no data, because the client's server is away or busy. */
   readonly suspendedLinks: number;
-  /** Age of the oldest stanza with data that a client has not acknowledged, in ms. 0: there is none. */
+  /** Longest time for which a link has waited for an acknowledgement of data, in ms. 0: no link waits. */
   readonly oldestUnackedMs: number;
   /** Services by kind, and whether their publisher is online. */
   readonly services: readonly { readonly kind: string; readonly online: boolean; readonly count: number }[];
   /** Subscriptions by the way in which their updates leave. */
   readonly subscriptions: ReadonlyMap<string, number>;
-  /** Subscriptions that wait: until their consumer gives credit, or until the client acknowledges. */
+  /**
+   * Detached subscriptions. `credit`: they wait until their consumer gives credit. `room`: they wait until their client
+   * acknowledges, or they catch up with a log or a map.
+   */
   readonly waiting: { readonly credit: number; readonly room: number };
   /** Rows that wait in lanes, their bytes, and the age of the oldest, in ms. */
   readonly waitingRows: { readonly count: number; readonly bytes: number; readonly oldestMs: number };
@@ -21,7 +24,7 @@ export interface Survey {
 
 /** Everything that the metrics read. */
 export interface MetricSources {
-  /** Counters, and sizes that the component keeps count of. */
+  /** Counters since the start, and sizes that the component counts as they change. */
   readonly stats: () => ComponentStats;
   readonly survey: () => Survey;
   /** Whether the stream to the server is up. */

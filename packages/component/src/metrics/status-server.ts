@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 
 /** Most connections at once. A few scrapers and health checks need one each. */
 const MAX_CONNECTIONS = 64;
-/** A request must be whole after this time, in ms. */
+/** Longest time until a request has arrived completely, in ms. */
 const REQUEST_MS = 5_000;
 const TEXT = "text/plain; charset=utf-8";
 
@@ -23,11 +23,11 @@ export interface StatusPages {
 
 /**
  * A small HTTP server for monitors: `/metrics` for Prometheus, `/health` (200 while the process answers) and `/ready`
- * (200, or 503 with the reasons, one a line). It answers GET and HEAD, needs no password, and shows no name of a user.
+ * (200, or 503 with one reason a line). It answers GET and HEAD, needs no password, and shows no name of a user.
  */
 export class StatusServer {
   private server: Server | undefined;
-  /** The scrape under way, which all that come meanwhile share. */
+  /** The scrape under way. Requests that arrive before its end share it. */
   private scrape: Promise<{ readonly text: string; readonly contentType: string }> | undefined;
 
   constructor(
@@ -36,21 +36,28 @@ export class StatusServer {
     private readonly log: Logger,
   ) {}
 
-  /** Resolves when the server listens. Rejects with `unreachable` if it cannot. Once. */
+  /** Resolves when the server listens. Rejects with `unreachable` if it cannot listen. Later calls do nothing. */
   async start(): Promise<void> {
     if (this.server !== undefined) return;
     const { host, port } = this.address;
-    const server = createServer({ headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS }, (request, response) => {
-      void this.answer(request, response);
-    });
+    const server = createServer(
+      { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS },
+      (request, response) => {
+        void this.answer(request, response);
+      },
+    );
     server.maxConnections = MAX_CONNECTIONS;
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause) =>
         reject(
-          new StanzapackError("unreachable", `metrics cannot be served at ${host}:${port}: ${cause.message}`, {
-            ...{ cause, scope: "link" },
-            mend: "Choose another `metrics.port`, or stop the program that has this port.",
-          }),
+          new StanzapackError(
+            "unreachable",
+            `metrics cannot be served at ${host}:${port}: ${cause.message}`,
+            {
+              ...{ cause, scope: "link" },
+              mend: "Choose another `metrics.port`, or stop the program that has this port.",
+            },
+          ),
         ),
       );
       server.listen(port, host, resolve);
@@ -58,9 +65,15 @@ export class StatusServer {
     server.on("error", (error) => this.log.warn({ err: error }, "the server of the metrics has a fault"));
     this.server = server;
     const url = `http://${host.includes(":") ? `[${host}]` : host}:${this.port}`;
-    this.log.info({ metrics: `${url}/metrics`, health: `${url}/health`, ready: `${url}/ready` }, "metrics are served");
+    this.log.info(
+      { metrics: `${url}/metrics`, health: `${url}/health`, ready: `${url}/ready` },
+      "metrics are served",
+    );
     if (!isLoopbackHost(host))
-      this.log.warn({ host }, "metrics are served to other machines, without a password: let a firewall choose which");
+      this.log.warn(
+        { host },
+        "metrics are served to other machines, without a password: limit access by a firewall",
+      );
   }
 
   /** The port that the server listens at. */
@@ -114,7 +127,12 @@ export class StatusServer {
   }
 }
 
-function end(response: ServerResponse, status: number, text: string, headers: Record<string, string> = {}): void {
+function end(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): void {
   response.writeHead(status, { "content-type": TEXT, "cache-control": "no-store", ...headers });
   response.end(text);
 }

@@ -3,8 +3,8 @@ import type { ClientLink } from "../links/client-link.js";
 import type { Survey } from "./sources.js";
 
 /**
- * Looks at every link and every service once. `now`: the monotonic time, in ms. Takes about a microsecond for each
- * link, lane and subscription.
+ * Returns what one look at every link and every service finds. `now`: the monotonic time, in ms. The look takes about a
+ * microsecond for each link, lane and subscription.
  */
 export function survey(links: Iterable<ClientLink>, services: Iterable<Service>, now: number): Survey {
   const envelopes = { lean: 0, ibb: 0 };

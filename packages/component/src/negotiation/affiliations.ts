@@ -1,6 +1,6 @@
 import { StanzapackError } from "@stanzapack/wire";
 import { appendAll, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
-import type { Grants } from "../catalog/grants.js";
+import type { ApprovedAccounts } from "../catalog/approved-accounts.js";
 import type { Service } from "../catalog/service.js";
 import { accountOf } from "../forms/addresses.js";
 import { MAX_ANSWER_BYTES, unsupported } from "../forms/errors.js";
@@ -98,7 +98,9 @@ function affiliationOf(service: Service, jid: string): string {
  * Returns the approved JIDs that count. Approvals count under `authorize` only. Under other access models they are
  * kept, for `authorize` later.
  */
-function approvedOf({ record: { config, approved } }: Service): Pick<Grants, "has" | typeof Symbol.iterator> {
+function approvedOf({
+  record: { config, approved },
+}: Service): Pick<ApprovedAccounts, "has" | typeof Symbol.iterator> {
   return config.access === "authorize" ? approved : NOBODY;
 }
 

@@ -168,7 +168,8 @@ function commandItems(commands: Commands, domain: string, asker: string): Elemen
 }
 
 /**
- * Returns the items of `node`. For an owner, they are the owner's services. A service has no items. Undefined: all services. A long list comes page by page (XEP-0059).
+ * Returns the items of `node`. For an owner, they are the owner's services. A service has no items. Undefined: all
+ * services. A long list comes page by page (XEP-0059).
  */
 function items(
   broker: Broker,

@@ -79,9 +79,9 @@ export class OwnerRequests {
   }
 
   /**
-   * Withdraws a service (XEP-0060 §8.4), after the component has read and stored what its publisher sent before, so that
-   * nothing is lost. The publisher receives `busy` if that takes too long, or if the store refuses the updates. Another
-   * session of its owner waits as long, and then withdraws the service nevertheless.
+   * Withdraws a service (XEP-0060 §8.4), after the component has read and stored what its publisher sent before, so
+   * that nothing is lost. The publisher receives `busy` if that takes too long, or if the store refuses the updates.
+   * Another session of its owner waits as long, and then withdraws the service nevertheless.
    */
   private async withdraw(request: Request, remove: Element): Promise<undefined> {
     const { publisher } = this.own(request, remove);

@@ -33,11 +33,14 @@ export interface ServiceConfig {
   readonly opaque?: boolean;
   /** Default: `interval` where the component has a store on the disk, otherwise `none`. */
   readonly durability?: Durability;
-  /** Most updates that a log keeps. The operator's limit holds too. Default: the operator's limit. */
+  /**
+   * Most updates that a log keeps, most keys that a map has. The operator's limit holds too. Default: the operator's
+   * limit.
+   */
   readonly maxItems?: number | undefined;
   /** A log drops updates that are older than this, in seconds. The operator's limit holds too. */
   readonly itemExpireSeconds?: number | undefined;
-  /** Most bytes of the updates that a log keeps. The operator's limit holds too. */
+  /** Most bytes of the updates that a log keeps, most bytes of a map. The operator's limit holds too. */
   readonly maxBytes?: number | undefined;
   /** Bare JIDs that may subscribe if `access` is not `open`. The owner always may. */
   readonly members: ReadonlySet<string>;

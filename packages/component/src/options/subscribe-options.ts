@@ -23,7 +23,7 @@ export interface SubscribeOptions extends AskedOptions {
   readonly since: Since | undefined;
   /** Rows that the subscriber takes before its first CREDIT. Infinity: the subscriber sends no CREDIT. */
   readonly credit: number;
-  /** Name of the cursor at which the subscription to a log begins. It moves as the subscriber gives credit. */
+  /** Name of the cursor at which the subscription to a log or a map begins. It moves as the subscriber gives credit. */
   readonly cursor?: string | undefined;
 }
 
@@ -32,11 +32,11 @@ export interface GrantedOptions {
   readonly windowMs: number;
   readonly selection: Selection;
   readonly delivery: Delivery;
-  /** The last position of a log that the subscription does not receive. */
+  /** The last position of a log, or of a map with a cursor, that the subscription does not receive. */
   readonly begun?: { readonly epoch: number; readonly offset: number } | undefined;
   /**
-   * Whether the log still has every update from the position where the subscription asked to begin. Undefined: it did
-   * not ask.
+   * Whether the log still has every update from the position where the subscription asked to begin; whether a map can
+   * say what has changed since its cursor. Undefined: it did not ask.
    */
   readonly recovered?: boolean | undefined;
 }

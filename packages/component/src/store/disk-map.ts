@@ -1,6 +1,7 @@
+import { weighMapEntry } from "@stanzapack/wire";
 import type { Engine, Write } from "./engine.js";
 import { mapEntryKey, mapRange } from "./keys.js";
-import { decodeMapEntry, encodeMapEntry, weighMapEntry } from "./map-entries.js";
+import { decodeMapEntry, encodeMapEntry } from "./map-entries.js";
 import type { MapWrite, StoredEntry } from "./store.js";
 
 /** Entries by key. Undefined: the key is forgotten. `cleared`: entries from before are gone. */
@@ -31,7 +32,7 @@ class Overlay {
 }
 
 function bytesOf(key: string, entry: StoredEntry | undefined): number {
-  return weighMapEntry({ key, value: entry?.value });
+  return weighMapEntry(key, entry?.value);
 }
 
 /** The part of a map in a commit. */

@@ -51,6 +51,8 @@ export interface DiskStoreOptions {
   /** Bounds the journals of services with durability `none`. */
   readonly memoryShares: JournalMemory;
   readonly onDamage: (damage: StoreDamage) => void;
+  /** Called if the store is an older copy. `services`: how many have a new epoch. */
+  readonly onRestored?: (services: number) => void;
   /** Called when a commit fails. Of several failed commits in a row, only the first causes a call. */
   readonly onProblem: (error: unknown) => void;
   /** Called when a commit is on the disk, with the time that it took, in ms. */

@@ -15,6 +15,7 @@ import { metaKey } from "./keys.js";
 import { holdLocation } from "./location.js";
 import { decodeRecord } from "./records.js";
 import { repair } from "./repair.js";
+import { renewRestored } from "./restored.js";
 import { salvage } from "./salvage.js";
 import type { Store, StoreExpiry } from "./store.js";
 import { checkStore } from "./verify.js";
@@ -29,10 +30,11 @@ export const DEFAULT_EXPIRY: StoreExpiry = {
 const CHECK_MS = 1_000;
 
 /**
- * Opens the store in the directory `location`, and creates both if they are missing. One process at a time can have the
- * store. Repairs a damaged store: copies everything that can be read into a new file, keeps the damaged file beside it
- * under a name with the time, and calls `onDamage` for each range of lost updates. Rejects with `store-failed` if
- * another process has the store, if nothing of it can be read, or if it is of another version.
+ * Opens the store in the directory `location`, and creates both if they are missing. One process at a time can have
+ * the store. Repairs a damaged store: copies everything that can be read into a new file, keeps the damaged file
+ * beside it under a name with the time, and calls `onDamage` for each range of lost updates. Gives the services of an
+ * older copy new epochs. Rejects with `store-failed` if another process has the store, if nothing of it can be read,
+ * or if it is of another version.
  */
 export async function openLmdbStore(location: string, options: DiskStoreOptions): Promise<Store> {
   const letGo = holdLocation(location);
@@ -52,6 +54,8 @@ export async function openLmdbStore(location: string, options: DiskStoreOptions)
     }
     engine = openEngine(file);
     await checkVersion(engine, location);
+    const renewed = await renewRestored(engine, location);
+    if (renewed !== undefined) options.onRestored?.(renewed);
     rmSync(clean, { force: true });
     return new LmdbStore(engine, options, (isWhole) => {
       if (isWhole) writeFileSync(clean, "");

@@ -3,8 +3,6 @@ import { DEFAULT_LIMITS, decodeRow, encodeUpdate, measureValue } from "@stanzapa
 import type { StoredEntry } from "./store.js";
 
 const HASH_BYTES = 16;
-/** What an entry takes on the disk beside its key and value, in bytes: its share of keys, numbers and pages. */
-const ENTRY_BYTES = 80;
 
 /** Hash of a key of a map. Texts are hashed as UTF-16, because a key may have a lone surrogate. */
 export function hashOfMapKey(key: string): Uint8Array {
@@ -24,9 +22,4 @@ export function decodeMapEntry(bytes: Uint8Array): StoredEntry {
   // A copy, because a view would keep the head alive. `slice` of a Buffer copies nothing.
   const value = end === bytes.length ? undefined : new Uint8Array(bytes.subarray(end));
   return { position, index, at, key, value };
-}
-
-/** Bytes of an entry, as they count. */
-export function weighMapEntry({ key, value }: Pick<StoredEntry, "key" | "value">): number {
-  return ENTRY_BYTES + 2 * key.length + (value?.length ?? 0);
 }

@@ -39,6 +39,8 @@ export async function openStore(
     ),
     memoryShares: new JournalMemory(limits, isOurs),
     onDamage: ({ node, lost, text }) => log.error({ node, ...lost }, text),
+    onRestored: (services) =>
+      log.warn({ path, services }, "the store was restored from a copy: its services have new epochs"),
     ...(onCommit && { onCommit }),
     onProblem: (error) => log.error({ err: error, path }, "the store cannot write: the disk may be full"),
   });

@@ -152,20 +152,20 @@ export class FrameRequests {
 
   /**
    * Subscribes for a pattern. Returns undefined if the link may not subscribe, or has subscribed. No publisher is
-   * asked. An option applies only where it can: `since` and `cursor` to logs, thinning to other kinds, and fields or deadbands to
-   * values that are not opaque.
+   * asked. An option applies only where it can: `since` to logs, `cursor` to logs and maps, thinning to other kinds,
+   * and fields or deadbands to values that are not opaque.
    */
   private subscribeTo(service: Service, { link, options }: Pattern): LinkSubscription | undefined {
     if (!service.record.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
     // Whoever asks for a pattern gets what the link can carry.
     if (service.config.kind === "map" && !link.readsMaps) return undefined;
     const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
-    const { hasHistory } = service.kind;
+    const { hasHistory, hasCursors } = service.kind;
     const fitting = {
       ...options,
       selection: fitSelection(selection, service.config.kind),
       since: hasHistory ? options.since : undefined,
-      cursor: hasHistory ? options.cursor : undefined,
+      cursor: hasCursors ? options.cursor : undefined,
     };
     return this.parts.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
   }

@@ -16,9 +16,12 @@ export class Subscription<O extends Outlet = Outlet> implements LaneMember {
   detached = false;
   /** The last offset that a detached subscription was sent. */
   position = 0;
-  /** For a log, the last position that the subscription does not receive. */
+  /** For a log, or a map with a cursor: the last position that the subscription does not receive. */
   begun: { readonly epoch: number; readonly offset: number } | undefined;
-  /** For a log, whether every update from the requested beginning was there. Undefined: the subscriber did not ask. */
+  /**
+   * For a log, whether every update from the requested beginning was there. For a map with a cursor, whether the
+   * component could say what has changed since. Undefined: the subscriber did not ask.
+   */
   recovered: boolean | undefined;
   /** Rows sent, and rows that the consumer takes in all (CREDIT). */
   private sentRows = 0;
@@ -60,9 +63,19 @@ export class Subscription<O extends Outlet = Outlet> implements LaneMember {
     this.followed = cursor && { cursor, trail: new CursorTrail() };
   }
 
-  /** False: the consumer has not read what it has, and further rows wait or give way to newer ones. */
+  /**
+   * False: the consumer has not read what it has, and further rows wait or give way to newer ones. For a map with a
+   * cursor, credit says only what was taken: a consumer takes the entries of a pass all together, at its end.
+   */
   get hasCredit(): boolean {
-    return this.sentRows < this.credit;
+    return this.sentRows < this.credit || (this.followed !== undefined && this.isMap);
+  }
+  /** With a cursor: whether the consumer has taken everything that was sent to it. */
+  get hasTakenAll(): boolean {
+    return this.followed?.trail.isEmpty === true;
+  }
+  private get isMap(): boolean {
+    return this.service.config.kind === "map";
   }
 
   /** `total` is absolute: a late or repeated one changes nothing. */
@@ -80,7 +93,7 @@ export class Subscription<O extends Outlet = Outlet> implements LaneMember {
 
   send(body: ReadyBody): void {
     this.sentRows += body.rows;
-    this.followed?.trail.sent(body.rows, body.to);
+    this.followed?.trail.sent(body.rows, body.to, this.isMap);
     this.outlet.send(body);
   }
 }

@@ -9,9 +9,10 @@ import type { Service } from "../catalog/service.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Cursor, Cursors } from "../cursors/cursors.js";
-import { formatLaneKey } from "../fanout/lane.js";
+import { formatLaneKey, type LaneKey } from "../fanout/lane.js";
 import type { LaneTable } from "../fanout/lane-table.js";
 import type { NewestValues } from "../fanout/newest-values.js";
+import type { OutletFormat } from "../fanout/outlet.js";
 import type { StandingPosition } from "../kinds/kind.js";
 import type { Logs } from "../kinds/logs.js";
 import type { ClientLink, LinkSubscription } from "../links/client-link.js";
@@ -145,10 +146,10 @@ export class Subscriptions {
         `\`${node}\` is a map, and this client does not know maps: update its Stanzapack`,
       );
     const { cursor: name } = options;
-    if (name !== undefined && !service.kind.hasHistory)
+    if (name !== undefined && !service.kind.hasCursors)
       throw new StanzapackError(
         "invalid-options",
-        `\`${node}\` is of kind ${service.config.kind}: only a log has a \`cursor\``,
+        `\`${node}\` is of kind ${service.config.kind}: only a log or a map has a \`cursor\``,
       );
     const { windowMs, selection } = grantOptions(service, options);
     // After the checks, so that no publisher is asked about what cannot be granted.
@@ -180,7 +181,7 @@ export class Subscriptions {
     if (place !== undefined && cursor === undefined) cursors.assertRoom(node, link.bareJid);
     // Read before this subscription counts as demand.
     const isLive = service.demand.subscribers > 0 && service.awaiting.size === 0;
-    const lane = lanes.laneFor(service, { ...link.format, windowMs, selection }, link, now);
+    const lane = lanes.laneFor(service, laneKey(service, link.format, windowMs, selection), link, now);
     const subid = (this.nextSubid++).toString(36);
     const outlet = link.createOutlet();
     const subscription = new Subscription(outlet, service, subid, lane, options.credit);
@@ -190,7 +191,7 @@ export class Subscriptions {
     outlet.open(subscription);
     // The newest request for a cursor counts: its consumer has restarted, perhaps on another machine.
     if (cursor?.holder !== undefined) this.end(cursor.holder, takenOver(cursor, subscription));
-    service.kind.begin(subscription, { since: cursor ?? since, standing, isLive, now });
+    service.kind.begin(subscription, { since: cursor ?? since, standing, cursor: place, isLive, now });
     if (place !== undefined && subscription.begun !== undefined)
       subscription.cursor = cursors.hold(subscription, place, subscription.begun);
     service.record.approved.use(link.bareJid, wallNow());
@@ -211,7 +212,7 @@ export class Subscriptions {
     const { lane, service, outlet } = subscription;
     const { lanes, newest, fanOut, demand } = this.parts;
     const { windowMs, selection } = grantOptions(service, asked);
-    const key = { ...outlet.format, windowMs, selection };
+    const key = laneKey(service, outlet.format, windowMs, selection);
     if (formatLaneKey(lane.key) === formatLaneKey(key)) return;
     assertSameKeys(service, lane.key.selection, selection);
     const next = lanes.laneFor(service, key, outlet, now, lane);
@@ -270,6 +271,11 @@ function takenOver({ name, node }: Cursor, by: Subscription): StanzapackError {
     "conflict",
     `your session ${by.outlet.jid} has taken over the cursor \`${name}\` of \`${node}\``,
   );
+}
+
+/** Returns the key of the lane of such subscribers. Only lanes of maps differ by how maps are coded. */
+function laneKey({ config }: Service, format: OutletFormat, windowMs: number, selection: Selection): LaneKey {
+  return { ...format, codesMaps: format.codesMaps === true && config.kind === "map", windowMs, selection };
 }
 
 /** Throws `invalid-options` where a service of this kind cannot begin there. */

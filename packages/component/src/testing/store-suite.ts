@@ -195,6 +195,36 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       expect([listed(next), next.record.map]).toEqual([[], undefined]);
     });
 
+    it("keeps a removal of a map, and a cursor that has not passed it, and gives both back", async () => {
+      const { store, log: map } = await setUp();
+      const removal = { key: "b", position: 2, index: 0, at: 2_000, value: undefined };
+      const cursor = {
+        node: NODE,
+        cursor: "w",
+        owner: "bob@x",
+        epoch: map.record.epoch,
+        offset: 1,
+        at: 1_000,
+      };
+      await store.cursors.put(cursor);
+      await map.write({
+        offset: 2,
+        map: { writes: [{ type: "put", entry: removal }], marks: { floor: 1, continues: false } },
+      });
+      map.close();
+      const again = (await store.open(NODE)) as StoredService;
+      expect([...again.entries()]).toEqual([removal]);
+      expect(again.record.map).toMatchObject({ floor: 1 });
+      expect(await store.cursors.ofNode(NODE)).toEqual([cursor]);
+      // Once the cursor has passed the removal.
+      await store.cursors.put({ ...cursor, offset: 2 });
+      await again.write({
+        map: { writes: [{ type: "forget", key: "b" }], marks: { floor: 2, continues: false } },
+      });
+      expect([...again.entries()]).toEqual([]);
+      expect(again.record.map).toMatchObject({ floor: 2 });
+    });
+
     it("changes no durability from or to memory", async () => {
       const { log } = await setUp();
       const other = durability === "none" ? "sync" : "none";

@@ -6,8 +6,8 @@ import { createSampleChain } from "./codec-chains.js";
 const USAGE = `Usage: npm -s run chains -- [--count N] [--seed N]
 
 Prints random chains of the columnar codec and their content, to test other implementations. Each line of JSON is one
-chain: {seed, bodies: [payload in hex, …], times: [[at, span, conflated], …], rows: [[row, …], …]}. The arrays have
-one entry for each body. Bytes are {"$bytes": hex}. A number that JSON lacks is {"$number": "NaN"}, as in vectors/.
+chain: {seed, map, bodies: [payload in hex, …], times: [[at, span, conflated], …], rows: [[row, …], …]}. With map, the
+chain is that of a map. The arrays have one entry for each body. Bytes are {"$bytes": hex}. A number that JSON lacks is {"$number": "NaN"}, as in vectors/.
 
   --count N   number of chains (default 300)
   --seed N    seed of the first chain; each next chain has the next seed (default 1)

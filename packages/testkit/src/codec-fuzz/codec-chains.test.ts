@@ -11,7 +11,9 @@ test("the same seed gives the same chain, which reads as it says", () => {
     for (const [i, hex] of chain.bodies.entries()) {
       const payload = Uint8Array.from(Buffer.from(hex, "hex"));
       const read = decoder.decode(
-        i === 0 ? { form: "key", chain: 1, epoch: 1, from: 1, payload } : { form: "chained", payload },
+        i === 0
+          ? { form: chain.map ? "map" : "key", chain: 1, epoch: 1, from: 1, payload }
+          : { form: "chained", payload },
         true,
       );
       expect([read?.at, read?.spanMs]).toEqual(chain.times[i]?.slice(0, 2));

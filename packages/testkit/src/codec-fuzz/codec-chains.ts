@@ -1,10 +1,12 @@
 import { ChainEncoder, DEFAULT_CODEC_LIMITS, StanzapackError, type Value } from "@stanzapack/wire";
-import { anyValue, similarRows } from "./codec-fuzz-values.js";
+import { anyValue, createHeavyUpdates, createMapUpdates, similarRows } from "./codec-fuzz-values.js";
 import { createRandom, type Random } from "../base/random.js";
 
 /** One chain of the columnar codec with its values, as JSON, for implementations in other languages. */
 export interface SampleChain {
   readonly seed: number;
+  /** Whether the key is of the form `map`: rows are updates of a map. */
+  readonly map: boolean;
   /** Payloads in hex: of a key, then of chained bodies. */
   readonly bodies: readonly string[];
   /** For each body: `at`, `span` and the number of conflated positions. */
@@ -15,21 +17,30 @@ export interface SampleChain {
   readonly rows: readonly (readonly unknown[])[];
 }
 
+/** One chain in this many is that of a map. One of those in `HEAVY_EVERY` chains has keys that are forgotten. */
+const MAP_EVERY = 5;
+const HEAVY_EVERY = 75;
+/** Messages, and updates of a message, of a heavy chain. */
+const HEAVY_LENGTH = 8;
+
 const BASE64_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /** Makes a chain. The same seed gives the same chain. */
 export function createSampleChain(seed: number): SampleChain {
   // Consecutive seeds begin alike in xorshift, so they are mixed first.
   const random = createRandom(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995);
-  const next = createSource(random);
-  const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS);
+  const map = seed % MAP_EVERY === 0;
+  const heavy = seed % HEAVY_EVERY === 0;
+  const next = heavy ? createHeavyUpdates(random) : map ? createMapUpdates(random) : createSource(random);
+  const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, undefined, map ? "map" : "key");
   const bodies: string[] = [];
   const times: [number, number, number][] = [];
   const rows: unknown[][] = [];
   let to = 0;
   let at = 0;
-  for (let left = 1 + random.below(8); left > 0; left--) {
-    const values = Array.from({ length: 1 + random.below(random.chance(20) ? 40 : 12) }, next);
+  for (let left = heavy ? HEAVY_LENGTH : 1 + random.below(8); left > 0; left--) {
+    const length = heavy ? HEAVY_LENGTH : 1 + random.below(random.chance(20) ? 40 : 12);
+    const values = Array.from({ length }, next);
     const conflated = random.chance(10) ? random.below(300) : 0;
     const from = to + 1;
     to += values.length + conflated;
@@ -47,7 +58,9 @@ export function createSampleChain(seed: number): SampleChain {
     rows.push(values.map(toJson));
   }
   // The first body may fail in this way. Then another seed is tried.
-  return bodies.length === 0 ? { ...createSampleChain(seed + 0x10000), seed } : { seed, bodies, times, rows };
+  return bodies.length === 0
+    ? { ...createSampleChain(seed + 0x10000 * MAP_EVERY), seed }
+    : { seed, map, bodies, times, rows };
 }
 
 /** A source of rows of one sort. */

@@ -70,6 +70,50 @@ export function editedRows(random: Random, count: number): Value[] {
   });
 }
 
+/**
+ * Returns a source of updates of one map. Keys are set, removed, cleared and come again; the values of one key are like
+ * each other.
+ */
+export function createMapUpdates(random: Random): () => Value {
+  const keys = Array.from({ length: random.pick([1, 3, 12, 60]) }, (_, i) =>
+    random.chance(90) ? `key/${i}` : `${anyText(random, 12)}${i}`,
+  );
+  const values = new Map<string, Value>();
+  const shape = random.chance(70) ? anyValue(random) : largeValue(random);
+  const change = (): Value => {
+    const dice = random.below(40);
+    if (dice === 0) return [];
+    const key = random.chance(95) ? random.pick(keys) : `new ${random.below(1e6)}`;
+    if (dice < 4) return [key];
+    const old = values.get(key) ?? shape;
+    const value = random.chance(5)
+      ? anyValue(random)
+      : random.chance(50)
+        ? moved(random, old)
+        : edited(random, old, 2);
+    values.set(key, value);
+    return [key, value];
+  };
+  return () => {
+    const changes = Array.from({ length: random.chance(70) ? 1 : random.below(12) }, change);
+    return random.chance(5) ? [...changes, null] : changes;
+  };
+}
+
+/**
+ * Returns a source of updates of a map whose values are as large as a codec keeps them, and now and then larger. So
+ * keys are forgotten soon, and come again.
+ */
+export function createHeavyUpdates(random: Random): () => Value {
+  return () => {
+    const key = random.below(22);
+    return [
+      [`key/${key}`, Array<Value>(random.chance(97) ? 3_800 : 4_100).fill(key)],
+      [`small/${key}`, random.below(9)],
+    ];
+  };
+}
+
 function largeValue(random: Random): Value {
   const size = random.pick([1, 3, 5, 9, 17, 40, 140]);
   const items = (make: (i: number) => Value): Value[] => Array.from({ length: size }, (_, i) => make(i));

@@ -16,7 +16,7 @@ import {
   type CodecLimits,
   type Value,
 } from "@stanzapack/wire";
-import { anyValue, editedRows, isSame, similarRows } from "./codec-fuzz-values.js";
+import { anyValue, createMapUpdates, editedRows, isSame, similarRows } from "./codec-fuzz-values.js";
 import { createRandom, type Random } from "../base/random.js";
 
 export interface CodecFuzzReport {
@@ -46,6 +46,7 @@ const SMALL: CodecLimits = { ...DEFAULT_CODEC_LIMITS, maxValues: 1_000, maxTextB
 
 /** A chain as it was sent. */
 interface Sent {
+  readonly rowsAre: "any" | "map";
   readonly bodies: readonly ChainBody[];
   readonly batches: readonly ChainBatch[];
 }
@@ -110,13 +111,16 @@ class CodecFuzzer {
   private send(): Sent {
     const { random } = this;
     const policy = { wideEveryBodies: 2, wideEveryMs: 0 };
-    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, policy);
+    const rowsAre = random.chance(30) ? "map" : "any";
+    const nextUpdate = createMapUpdates(random);
+    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, policy, rowsAre === "map" ? "map" : "key");
     const decoder = new ChainDecoder(DEFAULT_CODEC_LIMITS);
     const batches: ChainBatch[] = [];
     const bodies: ChainBody[] = [];
     let next = 1 + random.below(1_000);
     for (let length = 1 + random.below(6); length > 0; length--) {
-      const rows = this.someRows();
+      const rows =
+        rowsAre === "map" ? Array.from({ length: 1 + random.below(12) }, nextUpdate) : this.someRows();
       const to = next + rows.length - 1 + (random.chance(10) ? random.below(50) : 0);
       const batch = { epoch: 7, from: next, to, rows, at: random.below(1e6), spanMs: random.below(100) };
       this.guarded("round trip", () => {
@@ -135,7 +139,7 @@ class CodecFuzzer {
       if (batches.length < bodies.length || bodies.length === 0 || batches.at(-1) !== batch) break;
       next = to + 1;
     }
-    return bodies.length === 0 ? this.send() : { bodies, batches };
+    return bodies.length === 0 ? this.send() : { rowsAre, bodies, batches };
   }
 
   private someRows(): readonly Value[] {
@@ -149,9 +153,9 @@ class CodecFuzzer {
   /** Gives damaged messages to a codec that has read some good ones, until the codec throws. */
   private damageMessages(): void {
     const { random } = this;
-    const { bodies } = random.pick(this.chains);
+    const { rowsAre, bodies } = random.pick(this.chains);
     const limits = random.below(1_000) === 0 ? DEFAULT_CODEC_LIMITS : SMALL;
-    const codec = new ColumnCodec(limits);
+    const codec = new ColumnCodec(limits, rowsAre);
     const good = random.chance(90) ? random.below(2) : random.below(bodies.length + 1);
     try {
       for (let i = 0; i < good; i++) codec.decode((bodies[i] as ChainBody).payload);
@@ -192,17 +196,17 @@ class CodecFuzzer {
       const ended = this.guarded(`body ${index} of a chain: ${hex(given.payload)}`, () => {
         const read = decoder.decode(given, contiguous);
         if (!whole) return read === undefined ? "refused" : "read";
-        if (body.form === "key" || (contiguous && expected > 0)) {
+        if (isKey(body) || (contiguous && expected > 0)) {
           if (read === undefined) {
-            if (body.form === "key" || !this.broken) this.fault("the decoder refused a correct body");
+            if (isKey(body) || !this.broken) this.fault("the decoder refused a correct body");
           } else if (!this.broken && !isSame(read as never, batches[index] as never))
             this.fault("the decoder returned another batch");
         } else if (read !== undefined) this.fault("the decoder took a body that does not follow");
         return read === undefined ? "refused" : "arrived";
       });
-      if (body.form === "key") this.broken = false;
+      if (isKey(body)) this.broken = false;
       if (!contiguous || !whole) this.broken = true;
-      expected = contiguous || body.form === "key" ? index + 1 : -1;
+      expected = contiguous || isKey(body) ? index + 1 : -1;
       if (ended) return;
     }
     this.broken = false;
@@ -316,6 +320,11 @@ class CodecFuzzer {
     if (this.findings.length < MAX_FINDINGS)
       this.findings.push(`batch ${this.batches}: ${text.slice(0, 2_000)}`);
   }
+}
+
+/** Whether the body begins a chain. */
+function isKey({ form }: ChainBody): boolean {
+  return form === "key" || form === "map";
 }
 
 function hex(bytes: Uint8Array): string {

@@ -14,7 +14,7 @@ import {
   type OptionFields,
   type RequestFrame,
 } from "@stanzapack/wire";
-import { similarRows } from "../codec-fuzz/codec-fuzz-values.js";
+import { createMapUpdates, similarRows } from "../codec-fuzz/codec-fuzz-values.js";
 import type { FuzzNames } from "./component-fuzz-names.js";
 import type { Random } from "../base/random.js";
 
@@ -102,8 +102,10 @@ export class FuzzBlocks {
 
   private readonly coded = (alias: number): Frame => {
     const { random } = this;
-    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS);
-    const rows = similarRows(random, 1 + random.below(20));
+    const isMap = random.chance(20);
+    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, undefined, isMap ? "map" : "key");
+    const count = 1 + random.below(20);
+    const rows = isMap ? Array.from({ length: count }, createMapUpdates(random)) : similarRows(random, count);
     const from = 1 + random.below(1_000);
     const batch = {
       epoch: 1,

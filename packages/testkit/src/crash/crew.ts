@@ -46,6 +46,13 @@ export interface CrewReport {
   readonly findings: readonly string[];
 }
 
+export interface CrewOptions {
+  readonly transport: TransportKind;
+  readonly seed: number;
+  /** Durability of the log and the map. */
+  readonly durability: LogDurability;
+}
+
 /** A publisher of a log and a map, and three subscribers, all on one transport. Each client has its own road. */
 export class Crew {
   private readonly findings: string[] = [];
@@ -65,7 +72,7 @@ export class Crew {
     private readonly map: MapWatch,
     private readonly seed: number,
     private readonly busy: { load: boolean },
-    private readonly durability: LogDurability,
+    readonly durability: LogDurability,
   ) {
     publisher.on("offline", () => this.noteAcknowledged());
     publisher.on("closed", (reason) => {
@@ -78,8 +85,7 @@ export class Crew {
 
   static async start(
     stage: Stage,
-    transport: TransportKind,
-    seed: number,
+    { transport, seed, durability }: CrewOptions,
     signal: AbortSignal,
   ): Promise<Crew> {
     const proxies: TcpProxy[] = [];
@@ -97,7 +103,6 @@ export class Crew {
     };
     try {
       const publisher = await login("publisher");
-      const { durability } = stage;
       const service = await publisher.offer(stage.nextName(), { kind: "log", durability });
       const busy = { load: true };
       const subscribers: Subscriber[] = [];
@@ -169,6 +174,7 @@ export class Crew {
     const start = performance.now();
     if (!(await this.until(() => this.isSettled(), signal))) return;
     this.settledMs = Math.round(performance.now() - start);
+    await this.map.verify();
     for (let i = 0; i < LAST_UPDATES; i++) publishNext(this.service, this.seed);
     try {
       await this.service.stop();

@@ -45,15 +45,16 @@ export class Load {
 }
 
 /**
- * Publishes the next number. Returns false if the outbox is full: it then refuses the update, and drops nothing that it
- * has promised.
+ * Publishes the next number. Returns false if the outbox is full, or the log has ended: it then refuses the update, and
+ * drops nothing that it has promised.
  */
 export function publishNext(service: OfferedService, seed: number): boolean {
   try {
     service.publish(makeValue(seed, service.published + 1));
     return true;
   } catch (error) {
-    if (error instanceof StanzapackError && error.code === "busy") return false;
+    // An interruption ends the client, and with it the log.
+    if (error instanceof StanzapackError && (error.code === "busy" || error.code === "stopped")) return false;
     throw error;
   }
 }

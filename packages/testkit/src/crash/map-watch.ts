@@ -1,34 +1,99 @@
-import { StanzapackError, type Client, type OfferedMap, type Subscription } from "@stanzapack/client";
+import type { Client, OfferedMap, Subscription } from "@stanzapack/client";
 import type { Random } from "../base/random.js";
+import { differenceOf, MapLoad, type Entry } from "./map-load.js";
 import type { LogDurability } from "./stage.js";
 
-/** Time between two changes, in ms: about 40 a second. */
-const GAP_MS = 25;
-const KEYS = 200;
-/** Of 100 changes, this many remove a key, set a pair of keys, and clear the map. The others set one key. */
-const SHARES = { delete: 15, pair: 20, clear: 1 };
 /** Most findings of one map. Further findings mostly follow from the first one. */
 const MAX_FINDINGS = 5;
+/** Keys of the copy of a part of the map: every second key. */
+export const PREFIX = "key/1";
+/** Longest time for a check of a copy, in ms. It waits for a window, and for the link. */
+const VERIFY_MS = 30_000;
 
-interface Entry {
-  readonly n: number;
-  readonly text: string;
+/** One subscriber's copy of a map, or of the part whose keys begin with `prefix`. */
+export class MapCopy {
+  constructor(
+    private readonly name: string,
+    private readonly subscription: Subscription<Entry>,
+    private readonly prefix: string,
+    private readonly fault: (text: string) => void,
+  ) {
+    const followed = new Map<string, Entry>();
+    subscription.on("change", ({ key, value, previous }) => {
+      if (followed.get(key)?.n !== previous?.n) fault(`${name}: \`${key}\` changed from what it was not`);
+      if (value === undefined) followed.delete(key);
+      else followed.set(key, value);
+      const [left, right] = [subscription.map.get("left"), subscription.map.get("right")];
+      if (left?.n !== right?.n) fault(`${name}: it has half of a batch: ${left?.n} and ${right?.n}`);
+    });
+    subscription.on("repaired", ({ keys }) => fault(`${name}: ${keys} keys differed, and were repaired`));
+    subscription.on("ended", (error) => {
+      if (error !== undefined && error.code !== "withdrawn") fault(`${name}: it ended: ${error.message}`);
+    });
+  }
+
+  isSame(model: ReadonlyMap<string, Entry>): boolean {
+    const { subscription, prefix } = this;
+    return subscription.synced && differenceOf(model, subscription.map, prefix) === undefined;
+  }
+
+  /** What the copy has, for findings. */
+  standing(model: ReadonlyMap<string, Entry>): string {
+    const { status, synced, map } = this.subscription;
+    const difference = differenceOf(model, map, this.prefix) ?? "equal";
+    return `${this.name}: ${status}${synced ? "" : ", not synced"}, ${difference}`;
+  }
+
+  /** Compares the copy with the component's map. It is the publisher's map already, so nothing may differ. */
+  async verify(): Promise<void> {
+    const { name, subscription, fault } = this;
+    const wrong = findingOf(await verified(subscription), subscription.map.size);
+    if (wrong !== undefined) fault(`${name}: ${wrong}`);
+  }
 }
 
-/** A map that changes all the time, and subscribers whose copies must follow it. */
+/** What `verify` returned, or why it failed. */
+export type Verified = { readonly keys: number; readonly repaired: number } | string;
+
+/** Says what is wrong with the result of a check of a copy with this many keys. */
+export function findingOf(result: Verified, keys: number): string | undefined {
+  if (typeof result === "string") return `\`verify\` failed: ${result}`;
+  if (result.repaired === 0 && result.keys === keys) return undefined;
+  return `expected that \`verify\` finds ${keys} equal keys, but it found ${result.keys} and repaired ${result.repaired}`;
+}
+
+/** Checks a copy. */
+export async function verified(subscription: Subscription<Entry>): Promise<Verified> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`no result within ${VERIFY_MS} ms`), VERIFY_MS);
+  });
+  try {
+    return await Promise.race([subscription.verify(), late]);
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A map that changes all the time, and subscribers whose copies must follow it. The second has a part of it. */
 export class MapWatch {
   readonly findings: string[] = [];
-  private readonly model = new Map<string, Entry>();
-  private timer: NodeJS.Timeout | undefined;
-  private count = 0;
+  private readonly load: MapLoad;
+  private readonly copies: readonly MapCopy[];
 
   private constructor(
     readonly offered: OfferedMap<Entry>,
-    readonly copies: readonly Subscription<Entry>[],
-    private readonly random: Random,
+    subscriptions: readonly Subscription<Entry>[],
+    random: Random,
   ) {
-    for (const [i, copy] of copies.entries()) this.watch(copy, `map copy ${i + 1}`);
-    offered.on("ended", (error) => error && this.fault(`the map ended: ${error.message}`));
+    this.load = new MapLoad(offered, random);
+    const fault = (text: string): void => {
+      if (this.findings.length < MAX_FINDINGS) this.findings.push(text);
+    };
+    this.copies = subscriptions.map((it, i) => new MapCopy(`map copy ${i + 1}`, it, prefixOf(i), fault));
+    offered.on("ended", (error) => error && fault(`the map ended: ${error.message}`));
   }
 
   static async start(
@@ -38,89 +103,39 @@ export class MapWatch {
     random: Random,
     durability: LogDurability,
   ): Promise<MapWatch> {
-    const offered = await publisher.offer<Entry>(name, {
-      kind: "map",
-      durability,
-    });
+    const offered = await publisher.offer<Entry>(name, { kind: "map", durability });
     const copies = await Promise.all(
-      subscribers.map((client, i) => client.subscribe<Entry>(offered.node, { windowMs: i * 100 })),
+      subscribers.map((client, i) =>
+        client.subscribe<Entry>(offered.node, { windowMs: i * 100, prefix: prefixOf(i) || null }),
+      ),
     );
     return new MapWatch(offered, copies, random);
   }
 
-  private fault(text: string): void {
-    if (this.findings.length < MAX_FINDINGS) this.findings.push(text);
-  }
-
-  private watch(copy: Subscription<Entry>, name: string): void {
-    const followed = new Map<string, Entry>();
-    copy.on("change", ({ key, value, previous }) => {
-      if (followed.get(key)?.n !== previous?.n)
-        this.fault(`${name}: \`${key}\` changed from what it was not`);
-      if (value === undefined) followed.delete(key);
-      else followed.set(key, value);
-      const [left, right] = [copy.map.get("left"), copy.map.get("right")];
-      if (left?.n !== right?.n) this.fault(`${name}: it has half of a batch: ${left?.n} and ${right?.n}`);
-    });
-    copy.on("ended", (error) => {
-      if (error !== undefined && error.code !== "withdrawn")
-        this.fault(`${name}: it ended: ${error.message}`);
-    });
-  }
-
   begin(): void {
-    this.timer = setInterval(() => this.change(), GAP_MS);
+    this.load.begin();
   }
 
   stop(): void {
-    clearInterval(this.timer);
-  }
-
-  private change(): void {
-    const { offered, model, random } = this;
-    const kind = random.below(100);
-    const key = `key/${random.below(KEYS)}`;
-    const entry = { n: ++this.count, text: random.below(2 ** 31).toString(36) };
-    try {
-      if (kind < SHARES.clear) {
-        offered.clear();
-        model.clear();
-      } else if (kind < SHARES.delete) {
-        offered.delete(key);
-        model.delete(key);
-      } else if (kind < SHARES.delete + SHARES.pair) {
-        offered.batch(() => ["left", "right"].forEach((side) => offered.set(side, entry)));
-        for (const side of ["left", "right"]) model.set(side, entry);
-      } else {
-        offered.set(key, entry);
-        model.set(key, entry);
-      }
-    } catch (error) {
-      // It refuses changes while too many wait, and ends with its client.
-      if (!(error instanceof StanzapackError && (error.code === "busy" || error.code === "stopped")))
-        throw error;
-    }
+    this.load.stop();
   }
 
   /** Whether each copy is the map. */
   get settled(): boolean {
-    return this.copies.every((copy) => copy.synced && this.isSame(copy.map));
+    return this.copies.every((copy) => copy.isSame(this.load.model));
   }
 
   /** What differs, for findings. */
   get standing(): string {
-    return this.copies
-      .map((copy) => `${copy.status}${copy.synced ? "" : ", not synced"}, ${copy.map.size} keys`)
-      .concat(`${this.model.size} keys published`)
-      .join("; ");
+    return this.copies.map((copy) => copy.standing(this.load.model)).join("; ");
   }
 
-  private isSame(copy: ReadonlyMap<string, Entry>): boolean {
-    if (copy.size !== this.model.size) return false;
-    for (const [key, { n, text }] of this.model) {
-      const other = copy.get(key);
-      if (other?.n !== n || other.text !== text) return false;
-    }
-    return true;
+  /** Checks every copy. */
+  async verify(): Promise<void> {
+    await Promise.all(this.copies.map((copy) => copy.verify()));
   }
+}
+
+function prefixOf(index: number): string {
+  return index === 1 ? PREFIX : "";
 }

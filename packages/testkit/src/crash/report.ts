@@ -1,8 +1,8 @@
 import type { CrashRow } from "./round.js";
 
 const COLUMNS = [
-  ...["server", "transport", "round", "seed", "fault", "published", "acknowledged", "delivered", "lost"],
-  ...["repeated", "duplicated", "reordered", "settledMs"],
+  ...["server", "transport", "round", "seed", "fault", "durability", "process", "killed", "published"],
+  ...["acknowledged", "delivered", "lost", "repeated", "duplicated", "reordered", "settledMs"],
 ] as const satisfies readonly (keyof CrashRow)[];
 
 /** A table with each row's findings below it, and the sums. */
@@ -22,9 +22,10 @@ export function formatRows(rows: readonly CrashRow[]): string {
     format(cells[i] as string[]),
     ...row.findings.map((finding) => `  ${finding}`),
   ]);
+  const rounds = new Set(rows.map(({ server, round }) => `${server} ${round}`)).size;
   const sum = (of: (row: CrashRow) => number): number => rows.reduce((total, row) => total + of(row), 0);
   const sums =
-    `${rows.length} rounds: ${sum((row) => row.published)} published, ${sum((row) => row.delivered)} delivered, ` +
+    `${rows.length} rows of ${rounds} rounds: ${sum((row) => row.published)} published, ${sum((row) => row.delivered)} delivered, ` +
     `${sum((row) => row.lost)} lost and reported, ${sum((row) => row.repeated)} repeated after a crash, ` +
     `${sum((row) => row.duplicated)} duplicated, ${sum((row) => row.reordered)} reordered, ` +
     `${sum((row) => row.findings.length)} findings`;

@@ -17,6 +17,7 @@ import {
   type RoadFaultKind,
   type Roads,
 } from "./faults.js";
+import { drawResidentFault, isKill, type ResidentFault, type Residents } from "./residents.js";
 import { TRANSPORTS, type LogDurability, type Stage, type StoreKind } from "./stage.js";
 import { mix } from "./values.js";
 
@@ -30,13 +31,28 @@ export interface CrashRow extends CrewReport {
   readonly fault: FaultKind;
   readonly store: StoreKind;
   readonly durability: LogDurability;
+  /**
+   * Whose clients the row is about: `test`, of the test's process, which logs in anew in each round; `own`, of programs
+   * with a process of their own, which live through all rounds.
+   */
+  readonly process: "test" | "own";
+  /** Which of these programs were killed in the round. */
+  readonly killed: Killed;
 }
+
+export type Killed = "none" | "publisher" | "subscriber" | "both";
 
 export interface RoundOptions extends DrawOptions {
   readonly round: number;
   readonly seed: number;
   /** The fault of each transport. A transport without a fault has no clients. */
   readonly faults: ReadonlyMap<TransportKind, FaultKind>;
+  /** Durabilities of logs and maps. The transports take them in turn, and each transport from round to round. */
+  readonly durabilities: readonly LogDurability[];
+  /** Programs that live through all rounds. Undefined where the component has no store. */
+  readonly residents?: Residents | undefined;
+  /** What is done to them. Default: what the seed draws. */
+  readonly residentFault?: ResidentFault | undefined;
   readonly signal: AbortSignal;
   readonly tell: (text: string) => void;
 }
@@ -45,7 +61,10 @@ const START_TRIES = 3;
 
 /** One round on a stage. All clients log in anew, and the load runs before, during and after the fault. */
 export async function runRound(stage: Stage, options: RoundOptions): Promise<CrashRow[]> {
-  const { seed, round, faults, signal, swift } = options;
+  const { seed, round, faults, signal, swift, residents } = options;
+  const residentRandom = createRandom(mix(seed, 6));
+  const drawn = drawResidentFault(residentRandom);
+  const residentFault = options.residentFault ?? drawn;
   const crews = await startCrews(stage, options);
   try {
     const random = createRandom(mix(seed, 2));
@@ -54,35 +73,61 @@ export async function runRound(stage: Stage, options: RoundOptions): Promise<Cra
     // received yet.
     const beforeMs = (shared?.endsComponent === true ? 4_000 : 1_500) + (swift ? 0 : random.below(2_500));
     for (const crew of crews) crew.publish();
+    residents?.begin();
     await sleep(beforeMs, undefined, { signal });
     const alsoBack = swift || random.chance(50);
-    await strike(stage, crews, shared, options);
+    await Promise.all([
+      strike(stage, crews, shared, options),
+      residents?.strike(residentFault, residentRandom, {
+        ...options,
+        tell: (text) => options.tell(`${stage.server} ${text}`),
+      }),
+    ]);
     // Under load, a gap shows at once. Without load, clients must look for gaps.
     while (alsoBack && stage.componentRoad.connections === 0) await sleep(100, undefined, { signal });
     await sleep(1_000, undefined, { signal });
     for (const crew of crews) crew.quiesce();
-    await Promise.all(crews.map((crew) => crew.settle(signal)));
+    residents?.quiesce();
+    await Promise.all([...crews.map((crew) => crew.settle(signal)), residents?.settle(signal)]);
     const broken = stage.componentFailures.map((how) => `the component's process ended by itself: ${how}`);
-    return crews.map((crew) => {
+    const { server, store } = stage;
+    const ofCrews = crews.map((crew): CrashRow => {
+      const { transport, durability } = crew;
+      const fault = faults.get(transport) as FaultKind;
       const report = crew.report();
       return {
-        ...{ server: stage.server, transport: crew.transport, round, seed },
-        ...{ fault: faults.get(crew.transport) as FaultKind, store: stage.store },
-        durability: stage.durability,
+        ...{ server, transport, store, round, seed, fault, durability, process: "test", killed: "none" },
         ...report,
         findings: [...broken, ...report.findings],
       };
     });
+    const [fault] = faults.values() as Iterable<FaultKind>;
+    const ofResidents = residents?.report().map((report): CrashRow => {
+      const killed = isKill(residentFault) ? residentFault : "none";
+      return {
+        ...{ server, store, round, seed, fault: fault as FaultKind, process: "own", killed },
+        ...report,
+      };
+    });
+    return [...ofCrews, ...(ofResidents ?? [])];
   } finally {
     await Promise.all(crews.map((crew) => crew.close()));
   }
 }
 
 /** Starts all crews, or none. */
-async function startCrews(stage: Stage, { seed, faults, signal, tell }: RoundOptions): Promise<Crew[]> {
+async function startCrews(
+  stage: Stage,
+  { seed, faults, durabilities, signal, tell }: RoundOptions,
+): Promise<Crew[]> {
+  const durabilityOf = (transport: TransportKind): LogDurability =>
+    durabilities[(seed + TRANSPORTS.indexOf(transport)) % durabilities.length] as LogDurability;
   for (let tries = 1; ; tries++) {
     const started = await Promise.allSettled(
-      [...faults.keys()].map((transport) => Crew.start(stage, transport, seedOf(seed, transport), signal)),
+      [...faults.keys()].map((transport) => {
+        const crew = { transport, seed: seedOf(seed, transport), durability: durabilityOf(transport) };
+        return Crew.start(stage, crew, signal);
+      }),
     );
     const crews = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     const failures = started.flatMap((result) =>
@@ -111,6 +156,7 @@ async function strike(
   const acts: Promise<void>[] = [];
   if (shared !== undefined) {
     tell(`${stage.server}: ${shared.text}`);
+    if (shared.endsComponent === true) options.residents?.componentEnds();
     const act = shared.run(stage, signal);
     acts.push(shared.endsComponent === true ? withoutMemory(crews, act) : act);
   }

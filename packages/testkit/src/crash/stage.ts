@@ -16,20 +16,22 @@ import type { Machinery } from "./faults.js";
 
 export const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
 export const ROLES = ["publisher", "first", "live", "slow"] as const;
+/** Programs that live through all rounds, each in a process of its own. */
+export const RESIDENT_ROLES = ["publisher", "subscriber"] as const;
 /** Where the component keeps logs. */
 export const STORES = ["memory", "lmdb"] as const;
 export type StoreKind = (typeof STORES)[number];
 /** Durabilities of logs in a store on the disk. */
 export const STORED_DURABILITIES = ["sync", "interval"] as const;
-/** Durability of the logs: `none` is that of a component that has them in memory. */
+/** Durability of a log: `none` is that of a component that has it in memory. */
 export type LogDurability = (typeof STORED_DURABILITIES)[number] | "none";
 export type Role = (typeof ROLES)[number];
+export type ResidentRole = (typeof RESIDENT_ROLES)[number];
 
 /** A private server with an account for each role on each transport, and its component behind a proxy. */
 export interface Stage extends Machinery {
   readonly server: ServerKind;
   readonly store: StoreKind;
-  readonly durability: LogDurability;
   /** The component's domain. */
   readonly domain: string;
   /** How the component's process ended by itself, each time. */
@@ -37,20 +39,19 @@ export interface Stage extends Machinery {
   /** A name for a new log. A log that was not withdrawn is kept for a while, so no name is used twice. */
   nextName(): string;
   account(transport: TransportKind, role: Role): SandboxAccount;
+  residentAccount(role: ResidentRole): SandboxAccount;
   /** Opens another proxy to the server's transport. */
   openRoad(transport: TransportKind): Promise<{ readonly proxy: TcpProxy; readonly url: string }>;
   stop(): Promise<void>;
 }
 
-export async function startStage(
-  server: ServerKind,
-  signal: AbortSignal,
-  durability: LogDurability,
-): Promise<Stage> {
-  const store: StoreKind = durability === "none" ? "memory" : "lmdb";
+export async function startStage(server: ServerKind, signal: AbortSignal, store: StoreKind): Promise<Stage> {
   // Every client and every wait listens to this signal.
   setMaxListeners(0, signal);
-  const users = TRANSPORTS.flatMap((transport) => ROLES.map((role) => `${transport}-${role}`));
+  const users = [
+    ...TRANSPORTS.flatMap((transport) => ROLES.map((role) => `${transport}-${role}`)),
+    ...(store === "lmdb" ? RESIDENT_ROLES.map((role) => `resident-${role}`) : []),
+  ];
   const sandbox = await startSandbox({ server, users, signal });
   let folder: string | undefined;
   let componentRoad: TcpProxy | undefined;
@@ -77,18 +78,19 @@ export async function startStage(
     throw error;
   }
   let logs = 0;
+  const accountOf = (user: string): SandboxAccount =>
+    sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`)) as SandboxAccount;
   return {
     server,
     store,
-    durability,
     domain: sandbox.components[0]?.domain as string,
     sandbox,
     component,
     componentRoad,
     componentFailures,
     nextName: () => `log-${++logs}`,
-    account: (transport, role) =>
-      sandbox.accounts.find(({ jid }) => jid.startsWith(`${transport}-${role}@`)) as SandboxAccount,
+    account: (transport, role) => accountOf(`${transport}-${role}`),
+    residentAccount: (role) => accountOf(`resident-${role}`),
     async openRoad(transport) {
       const url = new URL(urlOf(sandbox, transport));
       const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });

@@ -58,6 +58,16 @@ export class Witness {
     return this.seen.size;
   }
 
+  /** The last position that arrived, or that was reported. Undefined before the first update. */
+  get position(): { readonly epoch: number; readonly offset: number } | undefined {
+    return this.epoch === undefined ? undefined : { epoch: this.epoch, offset: this.expected - 1 };
+  }
+
+  /** Another process reads on behind `position`. It hears again of what lies between that and the next update. */
+  readOn(): void {
+    this.told.length = 0;
+  }
+
   has(n: number): boolean {
     return this.seen.has(n);
   }
@@ -133,8 +143,7 @@ export class Witness {
    * already. So only the tail is left to check, and whether gaps may exist.
    */
   conclude(published: number, expendable: number): void {
-    for (const { what, from, to } of this.told)
-      this.fault(`positions ${from} to ${to} were reported as ${what} for no reason`);
+    this.concludeTold();
     if (this.last < published) this.fault(`the last update is ${this.last}, but ${published} were published`);
     for (let n = 1; n <= published; n++) {
       if (this.seen.has(n) || n <= expendable) continue;
@@ -145,6 +154,12 @@ export class Witness {
       );
       break;
     }
+  }
+
+  /** Checks that an update has confirmed each reported range. */
+  concludeTold(): void {
+    for (const { what, from, to } of this.told)
+      this.fault(`positions ${from} to ${to} were reported as ${what} for no reason`);
   }
 
   /** Each position must have the same update for all subscribers. */

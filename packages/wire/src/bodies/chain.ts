@@ -17,7 +17,18 @@ export interface ChainPolicy {
 
 export const DEFAULT_CHAIN_POLICY: ChainPolicy = { wideEveryBodies: 16, wideEveryMs: 10_000 };
 
+/** Form of a body that begins a chain. */
+type KeyForm = "key" | "map";
+
 const CHECK_START = 0x811c9dc5;
+
+function isKey(form: ChainBody["form"]): form is KeyForm {
+  return form === "key" || form === "map";
+}
+
+function createCodec(limits: CodecLimits, form: KeyForm): ColumnCodec {
+  return new ColumnCodec(limits, form === "map" ? "map" : "any");
+}
 
 /**
  * Extends the check of a chain: FNV-1a over its bodies. Two sides with the same check had the same bodies in the same
@@ -41,9 +52,11 @@ export class ChainEncoder {
   private bodiesSinceWide = 0;
   private wideAt = 0;
 
+  /** `key`: the form that begins a chain. `map`: every row is an update of a map. */
   constructor(
     private readonly limits: CodecLimits,
     private readonly policy: ChainPolicy = DEFAULT_CHAIN_POLICY,
+    private readonly key: "key" | "map" = "key",
   ) {}
 
   /** Approximate memory held, in bytes. */
@@ -68,12 +81,12 @@ export class ChainEncoder {
   encode(batch: ChainBatch, now: number, newChain: number): ChainBody {
     const { epoch, from } = batch;
     const form = !this.continues(batch)
-      ? "key"
+      ? this.key
       : this.bodiesSinceWide >= this.policy.wideEveryBodies && now - this.wideAt >= this.policy.wideEveryMs
         ? "wide"
         : "chained";
-    if (form === "key") {
-      this.codec = new ColumnCodec(this.limits);
+    if (isKey(form)) {
+      this.codec = createCodec(this.limits, form);
       this.chain = newChain;
       this.check = CHECK_START;
     }
@@ -101,9 +114,7 @@ export class ChainEncoder {
     this.bodiesSinceWide = 0;
     this.wideAt = now;
     const { chain, check } = this;
-    return form === "key"
-      ? { form, chain, epoch, from, payload }
-      : { form, chain, epoch, from, check, payload };
+    return isKey(form) ? { form, chain, epoch, from, payload } : { form, chain, epoch, from, check, payload };
   }
 }
 
@@ -135,8 +146,8 @@ export class ChainDecoder {
    */
   decode(body: ChainBody, contiguous: boolean, budget?: ReadBudget): ChainBatch | undefined {
     if (!contiguous) this.codec = undefined;
-    if (body.form === "key") {
-      this.codec = new ColumnCodec(this.limits);
+    if (body.form === "key" || body.form === "map") {
+      this.codec = createCodec(this.limits, body.form);
       this.chain = body.chain;
       this.check = CHECK_START;
       this.epoch = body.epoch;

@@ -5,6 +5,7 @@ const HEADER_BYTES: Record<DataForm | CodedForm, number> = {
   chained: 0,
   independent: 8,
   key: 13,
+  map: 13,
   wide: 18,
   rows: 18,
   deflated: 18,

@@ -64,6 +64,8 @@ export interface LaneEncoderOptions {
   /** Without deflate: a lane of the codec sends no deflated rows. */
   readonly rows: RowCodec;
   readonly hop: HopClass;
+  /** Rows are updates of a map, and every receiver lists the codec `map`. Default: false. */
+  readonly isMap?: boolean;
   readonly policy?: LanePolicy;
 }
 
@@ -92,7 +94,7 @@ export class LaneEncoder {
 
   constructor(private readonly options: LaneEncoderOptions) {
     this.policy = options.policy ?? DEFAULT_LANE_POLICY;
-    this.chain = new ChainEncoder(options.limits, this.policy);
+    this.chain = new ChainEncoder(options.limits, this.policy, options.isMap === true ? "map" : "key");
     this.trialEvery = this.untilTrial = this.policy.trialEveryBodies;
   }
 
@@ -122,7 +124,7 @@ export class LaneEncoder {
     const slot = Math.floor(now / this.policy.keyEveryMs);
     if (this.wanted && slot !== this.keySlot) this.chain.end();
     const body = this.mode === "coded" ? this.encodeCoded(batch, now, newChain) : this.encodePlainly(batch);
-    if (body.form === "key") {
+    if (body.form === "key" || body.form === "map") {
       this.keySlot = slot;
       this.wanted = false;
     }
@@ -153,8 +155,8 @@ export class LaneEncoder {
   private encodePlainly(batch: LaneBatch): LaneBody {
     const { body, cost } = this.plain(batch);
     if (this.trial === undefined && --this.untilTrial > 0) return body;
-    const { limits } = this.options;
-    const trial = (this.trial ??= startTrial(new ColumnCodec(limits)));
+    const { limits, isMap } = this.options;
+    const trial = (this.trial ??= startTrial(new ColumnCodec(limits, isMap === true ? "map" : "any")));
     const shadow = trial.shadow as ColumnCodec;
     const coded = unlessTooMuch(() => shadow.encode({ ...batch, conflated: conflatedOf(batch) }));
     if (coded === undefined) {
@@ -218,7 +220,8 @@ export function encodeLaneBody(body: LaneBody): Uint8Array {
 
 /** Whether the body needs no body before it, and the lane continues from it. An independent body does not count. */
 export function beginsAnew(body: LaneBody): boolean {
-  return body.form === "key" || body.form === "rows" || body.form === "deflated";
+  const { form } = body;
+  return form === "key" || form === "map" || form === "rows" || form === "deflated";
 }
 
 function startTrial(shadow: ColumnCodec | undefined): Trial {

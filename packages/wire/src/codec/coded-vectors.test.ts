@@ -1,20 +1,22 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { madeVectors, searchedVectors, type MadeVector } from "../../test/coded-vectors.js";
+import { madeMapVectors, searchedMapVectors } from "../../test/map-vectors.js";
 import { readVectors, VECTORS } from "../../test/vectors.js";
 
 const pathOf = ({ kind, vector }: MadeVector): string => `${VECTORS}${kind}/${vector.name}.json`;
 const textOf = ({ vector }: MadeVector): string => `${JSON.stringify(vector, null, 2)}\n`;
 /** Names of the vectors that this file makes. */
-const IS_MADE = /^(codec\/(coded|chain)|frame\/coded)-/;
+const IS_MADE = /^(codec\/(coded|chain|updates)|frame\/coded)-/;
 
-const made = madeVectors();
+const made = [...madeVectors(), ...madeMapVectors()];
 
 if (process.env["UPDATE_VECTORS"] === "1") {
   for (const kind of ["valid", "invalid"] as const)
     for (const { path } of readVectors(kind))
       if (IS_MADE.test(path)) rmSync(`${VECTORS}${kind}/${path}.json`);
-  for (const one of [...made, ...searchedVectors()]) writeFileSync(pathOf(one), textOf(one));
+  for (const one of [...made, ...searchedVectors(), ...searchedMapVectors()])
+    writeFileSync(pathOf(one), textOf(one));
 }
 
 describe("the vectors of the columnar codec", () => {

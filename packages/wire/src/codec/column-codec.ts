@@ -5,6 +5,7 @@ import { decodeMsgpack } from "../msgpack/msgpack-reader.js";
 import { encodeUpdate } from "../msgpack/update.js";
 import { BitCoder } from "./coder/bit-coder.js";
 import { over, unencodable } from "./coder/bounds.js";
+import { MapRows } from "./keys/map-rows.js";
 import { release, type Held } from "./values/held.js";
 import { Node, type NodeContext } from "./tree/node.js";
 import { NumberModel, NUMBER_CONTEXTS } from "./numbers/number-model.js";
@@ -13,6 +14,7 @@ import type { ReadBudget } from "./coder/read-budget.js";
 import { Row } from "./numbers/row.js";
 import { MAX_SCALED } from "./numbers/scaled.js";
 import { Successors } from "./numbers/successors.js";
+import { Trends } from "./numbers/trends.js";
 import { codeWhole } from "./coder/whole-number.js";
 import { TextCodec } from "./texts/text-codec.js";
 
@@ -95,14 +97,22 @@ export class ColumnCodec {
   /** The newest row, if it is kept. */
   private last: Held | undefined;
   private lastWeight = 0;
+  /** Undefined: rows are any values. */
+  private readonly mapRows: MapRows | undefined;
 
-  constructor(private readonly limits: CodecLimits) {
+  /** `rowsAre`: what rows are. Updates of a map (`map`) are coded key by key. Default: any values. */
+  constructor(
+    private readonly limits: CodecLimits,
+    rowsAre: "any" | "map" = "any",
+  ) {
     const { coder } = this;
     this.text = new TextCodec(coder);
+    const trends = rowsAre === "map" ? new Trends() : undefined;
     this.context = {
       coder,
       text: this.text,
       successors: new Successors(),
+      trends,
       dictionaries: { chars: MAX_DICTIONARY_CHARS },
       sharedId: NODES,
       pack: (value) => encodeUpdate(value, limits.packed),
@@ -120,7 +130,9 @@ export class ColumnCodec {
       keptRest: 0,
       weight: 0,
     };
-    this.root = new Node(this.context, 0, false);
+    this.root = new Node(this.context, 0, rowsAre === "map");
+    if (trends !== undefined)
+      this.mapRows = new MapRows(this.context, trends, this.root, limits.packed.maxMapKeyChars);
     const { successors } = this.context;
     this.at = new NumberModel({ coder, successors, id: AT, sharedId: TIMES });
     this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: TIMES });
@@ -128,7 +140,7 @@ export class ColumnCodec {
 
   /** Approximate memory held between messages, in bytes. */
   get bytes(): number {
-    const { coder, text, context } = this;
+    const { coder, text, context, mapRows } = this;
     const dictionaryChars = MAX_DICTIONARY_CHARS - context.dictionaries.chars;
     const heldBytes = HELD_BYTES * this.lastWeight;
     return (
@@ -137,7 +149,8 @@ export class ColumnCodec {
       context.successors.bytes +
       context.placeBytes +
       2 * dictionaryChars +
-      heldBytes
+      heldBytes +
+      (mapRows?.bytes ?? 0)
     );
   }
 
@@ -203,7 +216,8 @@ export class ColumnCodec {
   }
 
   private codeRow(value: Value | undefined): Value {
-    const { context, coder, row } = this;
+    const { context, coder, row, mapRows } = this;
+    if (mapRows !== undefined) return mapRows.code(value, row);
     row.begin();
     context.weight = 0;
     const held = this.root.code(PLACED, value, this.last, undefined, row);

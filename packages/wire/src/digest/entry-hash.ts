@@ -13,9 +13,9 @@ const BOUNDS = { maxBytes: 1_048_576, maxItems: 131_072, maxDepth: 64 };
 const writer = new MsgpackWriter(true);
 
 /**
- * Returns the hash of a key with its value: MurmurHash3 of the canonical msgpack of `[key, value]`. Canonical msgpack is
- * the shortest, and the fields of an object are in the order of the UTF-16 code units of their names (as in RFC 8785
- * §3.2.3). So two values have the same hash if `isSameValue` says that they are equal. Throws `unencodable` or
+ * Returns the hash of a key with its value: MurmurHash3 of the canonical msgpack of `[key, value]`. Canonical msgpack
+ * is the shortest, and the fields of an object are in the order of the UTF-16 code units of their names (as in RFC
+ * 8785 §3.2.3). So two values have the same hash if `isSameValue` says that they are equal. Throws `unencodable` or
  * `too-large` for what cannot be a value.
  */
 export function hashEntry(key: string, value: unknown): EntryHash {

@@ -28,8 +28,8 @@ export function hasParts(range: number): boolean {
 }
 
 /**
- * The checksums of one range of a map, and of its 16 parts: the exclusive or of the hashes of their entries. So the order
- * of entries does not count, and adding an entry twice removes it.
+ * The checksums of one range of a map, and of its 16 parts: the exclusive or of the hashes of their entries. So the
+ * order of entries does not count, and adding an entry twice removes it.
  */
 export class RangeDigest {
   private readonly depth: number;

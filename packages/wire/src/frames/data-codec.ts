@@ -23,6 +23,7 @@ const CODED: Record<CodedForm, { readonly type: number; readonly elements: numbe
   chained: { type: FRAME.CODED_CHAINED, elements: 3 },
   wide: { type: FRAME.CODED_WIDE, elements: 7 },
   key: { type: FRAME.CODED_KEY, elements: 6 },
+  map: { type: FRAME.CODED_MAP, elements: 6 },
   independent: { type: FRAME.CODED_INDEPENDENT, elements: 5 },
 };
 
@@ -79,6 +80,7 @@ function codedElements(body: CodedBody): readonly unknown[] {
         uint(body.check, "check", MAX_UINT32),
       ];
     case "key":
+    case "map":
       return [uint(body.chain, "chain", MAX_UINT32), uint(body.epoch, "epoch"), uint(body.from, "from")];
     case "independent":
       return [uint(body.epoch, "epoch"), uint(body.from, "from")];

@@ -44,7 +44,7 @@ const STATUSES = ["online", "offline", "paused"] as const satisfies readonly Ser
 const WORDS = ["confirm", "ask", "granted", "resume"] as const satisfies readonly EnvelopeFrame["word"][];
 const DATA_FORMS = ["rows", "deflated"] as const satisfies readonly DataForm[];
 
-const CODEC_TYPE: Record<Codec, number> = { ...FORM_TYPE, coded: FRAME.CODED_CHAINED };
+const CODEC_TYPE: Record<Codec, number> = { ...FORM_TYPE, coded: FRAME.CODED_CHAINED, map: FRAME.CODED_MAP };
 const TYPE_CODEC = new Map<number, Codec>(
   Object.entries(CODEC_TYPE).map(([codec, type]) => [type, codec as Codec]),
 );
@@ -262,10 +262,11 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         payload: f.bytes(),
       });
     case FRAME.CODED_KEY:
+    case FRAME.CODED_MAP:
       f.name = "DATA";
       return f.end({
         type: "coded",
-        form: "key",
+        form: type === FRAME.CODED_KEY ? "key" : "map",
         alias: f.alias(),
         chain: f.uint(MAX_UINT32),
         epoch: f.uint(),

@@ -6,6 +6,7 @@ import type { ServiceKind } from "../options/service.js";
  * One body of a chain.
  *
  * - `key` begins a chain. It needs no body before it.
+ * - `map` does the same. The rows of its chain are updates of a map, which are coded key by key.
  * - `chained` continues from the body before, which implies its position.
  * - `wide` continues too. It also has its chain, its position and a check of all bodies since the key.
  */
@@ -20,7 +21,7 @@ export type ChainBody =
       readonly payload: Uint8Array;
     }
   | {
-      readonly form: "key";
+      readonly form: "key" | "map";
       readonly chain: number;
       readonly epoch: number;
       readonly from: number;
@@ -55,7 +56,8 @@ export const FRAME = {
   CODED_WIDE: 19,
   CODED_KEY: 20,
   CODED_INDEPENDENT: 21,
-  /** 22 and 23 are kept for further forms of DATA. */
+  /** 22 is kept for a further form of DATA. */
+  CODED_MAP: 23,
   /** Entries of a map, for a subscriber that begins or catches up. */
   SNAPSHOT: 24,
   /** Changes of subscriptions, and the answers to all requests by frame. */
@@ -126,8 +128,11 @@ export interface BindServiceFrame {
 /** Form of the payload of a DATA frame. */
 export type DataForm = "rows" | "deflated";
 
-/** A codec that a peer reads: a form of DATA, or the columnar codec (`coded`) with all its forms. */
-export type Codec = DataForm | "coded";
+/**
+ * A codec that a peer reads: a form of DATA, the columnar codec (`coded`) with the forms that any row may have, or its
+ * form for maps (`map`).
+ */
+export type Codec = DataForm | "coded" | "map";
 
 /**
  * DATA of the positions `from`..`to`. The rows in the payload are the newest of them; the other positions were
@@ -193,8 +198,8 @@ export interface SnapshotFrame {
 }
 
 /**
- * Component → subscriber of a map: checksums of the map of this position, of the keys of one range that the subscription
- * takes. The subscriber has received every change up to the position when this frame arrives.
+ * Component → subscriber of a map: checksums of the map of this position, of the keys of one range that the
+ * subscription takes. The subscriber has received every change up to the position when this frame arrives.
  */
 export interface DigestFrame {
   readonly type: "digest";
@@ -206,8 +211,9 @@ export interface DigestFrame {
   /** Time after which the component sends the next one if the map has changed by then, in ms. 0: it was asked for. */
   readonly intervalMs: number;
   /**
-   * 8 bytes: the checksum of the range. 64 bytes: the first four bytes of the checksum of each part. 2 bytes: a bit for
-   * each part that differs from the sums of a request, the first part in the lowest bit. Answers for these parts follow.
+   * 8 bytes: the checksum of the range. 64 bytes: the first four bytes of the checksum of each part. 2 bytes: a bit
+   * for each part that differs from the sums of a request, the first part in the lowest bit. Answers for these parts
+   * follow.
    */
   readonly sums: Uint8Array;
 }

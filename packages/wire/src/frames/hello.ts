@@ -9,7 +9,7 @@ export function createHello(
   {
     hop = "plain",
     token = null,
-    codecs = ["rows", "coded"],
+    codecs = ["rows", "coded", "map"],
     lean = null,
     kept,
     maps,

@@ -30,6 +30,19 @@ export function assertMapKey(key: string, { maxMapKeyChars }: Limits): void {
   );
 }
 
+/** What an entry of a map counts beside its key and its value, in bytes: its share of tables, numbers and pages. */
+const ENTRY_BYTES = 80;
+/** What the hash of an entry with a value counts, in bytes. It counts from the beginning, not only when it is there. */
+const ENTRY_HASH_BYTES = 60;
+
+/**
+ * Returns the bytes that an entry of a map counts in bounds: 140, two for each UTF-16 code unit of the key, and
+ * the value's msgpack. A removal, without a value, counts 80 and its key.
+ */
+export function weighMapEntry(key: string, value: Uint8Array | undefined): number {
+  return ENTRY_BYTES + 2 * key.length + (value === undefined ? 0 : ENTRY_HASH_BYTES + value.length);
+}
+
 /**
  * Returns the row of an update: an array of changes. `[key, value]` sets, `[key]` removes, `[]` clears. A last element
  * nil says that the next row continues the update. Throws `too-large` over `maxUpdateBytes`.

@@ -124,10 +124,10 @@ export function callable(): OptionSchema {
 }
 
 /** An object with these methods, of any class. */
-export function objectWith(about: string, ...methods: readonly string[]): OptionSchema {
+export function objectWith(about: string, ...methods: readonly PropertyKey[]): OptionSchema {
   return custom((value) => {
     if (typeof value !== "object" || value === null) return false;
-    return methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
+    return methods.every((name) => typeof (value as Record<PropertyKey, unknown>)[name] === "function");
   }, MUST_BE + about);
 }
 

@@ -10,8 +10,9 @@ import { createRawDeflate } from "../bodies/raw-deflate.js";
 import { createRowCodec, decodeRow } from "../bodies/row-codec.js";
 import { encodeUpdate } from "../msgpack/update.js";
 import { encodeSnapshot, readSnapshot } from "../bodies/snapshot.js";
-import { DEFAULT_CODEC_LIMITS } from "../codec/column-codec.js";
-import { decodeMapUpdate } from "../msgpack/map-update.js";
+import { ColumnCodec, DEFAULT_CODEC_LIMITS } from "../codec/column-codec.js";
+import { DataReader } from "../bodies/data-reader.js";
+import { decodeMapUpdate, readMapUpdate } from "../msgpack/map-update.js";
 
 const BLOCKS = 20_000;
 const ALLOWED = new Set(["malformed", "limit-exceeded", "protocol", "version-mismatch"]);
@@ -88,6 +89,17 @@ describe("a link fed with damaged blocks", () => {
       ...{ type: "data", alias: 1, epoch: 1, from: 1, to: 1, at: 0, spanMs: 0, form: "rows" },
       payload: encodeUpdate([["a", 1], ["b"], [], null], DEFAULT_LIMITS),
     });
+    const mapKey = encodeFrame({
+      ...{ type: "coded", form: "map", alias: 1, chain: 1, epoch: 1, from: 1 },
+      payload: new ColumnCodec(DEFAULT_CODEC_LIMITS, "map").encode({
+        rows: Array.from({ length: 30 }, (_, i) => [
+          [`key/${i % 4}`, { a: i / 4, b: "x" }],
+          [`key/${i}`],
+          [],
+        ]),
+        ...{ conflated: 0, at: 0, spanMs: 0 },
+      }),
+    });
     const { form, payload } = encodeSnapshot(
       { ...head, to: 9 },
       entries.filter(({ value }) => value !== undefined),
@@ -101,7 +113,7 @@ describe("a link fed with damaged blocks", () => {
       hello,
       data,
       ...Array.from({ length: 10 }, () => repair),
-      ...Array.from({ length: 20 }, () => [coded, plain, update]).flat(),
+      ...Array.from({ length: 20 }, () => [coded, plain, update, mapKey]).flat(),
       ...fc.sample(frame, { numRuns: 300, seed: 7 }).map(encodeFrame),
       ...fc
         .sample(fc.array(frame, { maxLength: 4 }), { numRuns: 100, seed: 8 })
@@ -124,6 +136,11 @@ describe("a link fed with damaged blocks", () => {
               DEFAULT_CODEC_LIMITS,
               session.budget,
             );
+          if (one.type === "coded") {
+            const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, codec);
+            for (const row of reader.read(one, true, session.budget)?.rows ?? [])
+              if (one.form === "map") readMapUpdate(row, DEFAULT_LIMITS);
+          }
           if (one.type !== "data") continue;
           const decoded = codec.decode(one);
           decoded.forEach(decodeRow);

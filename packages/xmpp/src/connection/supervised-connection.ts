@@ -87,9 +87,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
 
   const management = options.streamManagement?.({
     write: (text) => stream?.write(text),
-    onRoom: () => {
-      signalDrain();
-    },
+    onRoom: () => signalDrain(),
     onBroken: (message, condition) => {
       management?.reset();
       owned?.fail(new XmppError("protocol", message), condition);
@@ -98,9 +96,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   });
   const echo = options.echoWindow?.({
     write: (text) => stream?.write(text),
-    onRoom: () => {
-      signalDrain();
-    },
+    onRoom: () => signalDrain(),
   });
   const currentWindow = (): StreamManagement | EchoWindow | undefined =>
     management?.inUse === true ? management : echo;

@@ -12,7 +12,7 @@ interface CatchUpOptions {
   readonly json?: true;
 }
 
-const FORMS = ["stanzapack", "json", "pouchdb", "rsync"];
+const FORMS = ["stanzapack", "json", "pouchdb", "rsync", "live", "services"];
 
 export function addCatchUp(bench: Command): void {
   bench
@@ -43,13 +43,17 @@ base64. \`json\` is one object under brotli of quality 5. It does not travel: it
 \`pouchdb\` is a PouchDB in memory that replicates over HTTP: bytes of its TCP connections, both directions. \`rsync\`
 copies a file with a line for each key, compressed: bytes as rsync counts them, both directions.
 
+\`live\` and \`services\` need no server, and have no copy that was away. \`live\`: payload of one message with 1, 10 or
+100 changes of a map of 1,000 keys. \`services\`: the same changes, each in a message of a service of its own.
+
 PouchDB is not a part of Stanzapack. A form that is not installed has null as bytes and ms. To install both:
   $ npm install --prefix /tmp/pouchdb pouchdb pouchdb-adapter-memory express-pouchdb express
   $ sudo apt-get install rsync
 
 Examples:
   $ stanzapack bench catchup --modules /tmp/pouchdb       # some minutes, most of them for PouchDB
-  $ stanzapack bench catchup --form stanzapack,json --json`,
+  $ stanzapack bench catchup --form stanzapack,json --json
+  $ stanzapack bench catchup --form live,services         # some seconds`,
     )
     .action(catchUp);
 }

@@ -14,4 +14,5 @@ export const SET = {
   same: 11,
   flag: 12,
   where: 13,
+  key: 14,
 } as const;

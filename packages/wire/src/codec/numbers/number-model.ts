@@ -4,6 +4,7 @@ import { SET } from "../coder/mixer-sets.js";
 import type { Row } from "./row.js";
 import { bitLength, DECIMAL, fromScaled, MAX_SCALED, MIN_EXPONENT, rescale, toScaled } from "./scaled.js";
 import type { Successors } from "./successors.js";
+import type { Trends } from "./trends.js";
 
 /** Predictions of the next number. Each is right for other series. */
 const LAST = 0;
@@ -37,6 +38,14 @@ const GUESSES = new Float64Array(PREDICTIONS);
 
 /** Right predictions in a row after which a series is calm. */
 const CALM = 8;
+/** Further right predictions that contexts distinguish. */
+const CALMEST = 13;
+/** Bits of a length, of an exponent, and of a number of multiples of ten, in a trend. */
+const LENGTHS = 63;
+const EXPONENTS = 31;
+const TENS_MASK = 31;
+/** Where the costs begin in a trend: behind the misses and the scale. */
+const COSTS = 2;
 
 /** Lengths from here on take a second symbol, in the same slots. Lengths from twice as much on take a third. */
 const SHORT = 7;
@@ -69,6 +78,8 @@ export interface NumberModelOptions {
   readonly sharedId: number;
   /** The scale may become coarser by itself. The caller checks that numbers fit it. */
   readonly coarsens?: boolean;
+  /** Trends of the keys of a map. Undefined: the rows are no map. */
+  readonly trends?: Trends | undefined;
   /** The model does not join the row: its numbers only stand for values, and predict nothing of their neighbours. */
   readonly isApart?: boolean;
 }
@@ -104,14 +115,17 @@ export class NumberModel {
   private readonly sharedId: number;
   private readonly coarsens: boolean;
   private readonly isApart: boolean;
+  private readonly trends: Trends | undefined;
 
-  constructor({ coder, successors, id, sharedId, coarsens = false, isApart = false }: NumberModelOptions) {
+  constructor(options: NumberModelOptions) {
+    const { coder, successors, id, sharedId, coarsens = false, isApart = false, trends } = options;
     this.coder = coder;
     this.successors = successors;
     this.id = id;
     this.sharedId = sharedId;
     this.coarsens = coarsens;
     this.isApart = isApart;
+    this.trends = trends;
   }
 
   setScale(kind: number, exponent: number): void {
@@ -126,15 +140,50 @@ export class NumberModel {
 
   /**
    * Sets the state as if `value` had come last, and `before` before it. Both may be any numbers. The rest of the state
-   * stays.
+   * stays, or is that of the present key of a map, if its trend is known.
    */
   recall(value: number, before: number): void {
+    if (this.trends !== undefined) this.resume(this.trends);
     // `+ 0` makes 0 of -0, which no prediction may be.
     const last = toScaled(value, this.exponent) + 0;
     if (!(Math.abs(last) <= MAX_SCALED)) return;
     const secondLast = toScaled(before, this.exponent) + 0;
     this.last = last;
     this.secondLast = Math.abs(secondLast) <= MAX_SCALED ? secondLast : last;
+  }
+
+  /** Continues with the trend of the present key, if it is known. */
+  private resume(trends: Trends): void {
+    const start = trends.find(this.id);
+    if (start < 0) return;
+    const { costs } = this;
+    const { list } = trends;
+    const misses = list[start] as number;
+    this.bits = misses & LENGTHS;
+    this.secondBits = (misses >> 6) & LENGTHS;
+    this.meanBits = (misses >> 12) & LENGTHS;
+    this.sign = (misses >> 18) & 3;
+    this.secondSign = (misses >> 20) & 3;
+    this.calm = misses >> 22;
+    const scale = list[start + 1] as number;
+    this.setScale(scale & 3, ((scale >> 2) & EXPONENTS) + MIN_EXPONENT);
+    this.tens = (scale >> 7) & TENS_MASK;
+    this.best = scale >> 12;
+    for (let i = 0; i < PREDICTIONS; i++) costs[i] = list[start + COSTS + i] as number;
+  }
+
+  /** Keeps the trend for the present key. */
+  private leave(trends: Trends): void {
+    const { bits, secondBits, meanBits, sign, secondSign, costs } = this;
+    const calm = Math.min(this.calm, CALM + CALMEST);
+    const misses =
+      bits | (secondBits << 6) | (meanBits << 12) | (sign << 18) | (secondSign << 20) | (calm << 22);
+    const start = trends.take(this.id);
+    const { list } = trends;
+    list[start] = misses;
+    list[start + 1] =
+      this.kind | ((this.exponent - MIN_EXPONENT) << 2) | (this.tens << 7) | (this.best << 12);
+    for (let i = 0; i < PREDICTIONS; i++) list[start + COSTS + i] = costs[i] as number;
   }
 
   /** Codes a number that fits the scale, and returns it. Throws `malformed` for bits that no encoder writes. */
@@ -159,13 +208,14 @@ export class NumberModel {
     }
     const coded = fromScaled(scaled, this.exponent, this.kind);
     if (this.coarsens && scaled !== 0) this.coarsen(scaled);
+    if (this.trends !== undefined) this.leave(this.trends);
     return coded;
   }
 
   /** Codes by a single bit whether a calm series comes as predicted once more. */
   private staysCalm(miss: number): boolean {
     const { coder, id, sharedId } = this;
-    const age = 1 + Math.min(this.calm - CALM, 13);
+    const age = 1 + Math.min(this.calm - CALM, CALMEST);
     const stays = coder.bitOr(miss === 0 ? 1 : 0, age, id + STILL, 0, sharedId + STILL, 0) === 1;
     if (stays) this.calm++;
     return stays;

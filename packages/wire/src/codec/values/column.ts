@@ -19,6 +19,7 @@ import type { Row } from "../numbers/row.js";
 import { findScale, fits, MAX_EXPONENT, MIN_EXPONENT, PRINTED, type Scale } from "../numbers/scaled.js";
 import { ScalePolicy } from "../numbers/scale-policy.js";
 import type { Successors } from "../numbers/successors.js";
+import type { Trends } from "../numbers/trends.js";
 import { TEXT_CONTEXTS, type TextCodec } from "../texts/text-codec.js";
 
 /** Classes of leaves. */
@@ -83,6 +84,8 @@ export interface ColumnContext extends PlaceMemory, ValueBudget {
   readonly coder: BitCoder;
   readonly text: TextCodec;
   readonly successors: Successors;
+  /** Undefined: the rows are no map. */
+  readonly trends: Trends | undefined;
   readonly dictionaries: DictionaryBudget;
   /** First of the contexts that all places share. */
   readonly sharedId: number;
@@ -281,9 +284,9 @@ export class Column {
 
   /** Returns the options of a model that is about to be made, and counts its memory. */
   private modelOptions(part: number, bytes = NUMBERS_BYTES): NumberModelOptions {
-    const { coder, successors } = this.context;
+    const { coder, successors, trends } = this.context;
     claim(this.context, coder, bytes);
-    return { coder, successors, id: this.id + part, sharedId: this.sharedId + part };
+    return { coder, successors, trends, id: this.id + part, sharedId: this.sharedId + part };
   }
 
   private codeScale(): NumberModel {
