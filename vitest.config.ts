@@ -22,7 +22,8 @@ export default defineConfig({
           environment: "node",
           // Files of one worker share the modules that they import: importing them took half of the processor time.
           isolate: false,
-          setupFiles: ["test/support/leftovers.ts"],
+          setupFiles: ["test/support/leftovers.ts", "test/support/patience.ts"],
+          expect: { poll: { timeout: 60_000 } },
           // What takes two seconds alone takes thirty on a busy machine; a hang is still found.
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -36,6 +37,8 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           environment: "node",
           isolate: false,
+          setupFiles: ["test/support/patience.ts"],
+          expect: { poll: { timeout: 60_000 } },
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

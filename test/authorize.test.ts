@@ -110,13 +110,11 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     await carol.close();
     answer = () => true;
     await expect
-      .poll(
-        () =>
-          bob.subscribe(service.node).then(
-            ({ status }) => status,
-            () => "refused",
-          ),
-        { timeout: 5_000 },
+      .poll(() =>
+        bob.subscribe(service.node).then(
+          ({ status }) => status,
+          () => "refused",
+        ),
       )
       .toBe("online");
     expect(jids).toEqual(["bob@localhost", "carol@localhost", "bob@localhost"]);
@@ -162,9 +160,7 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     await first.offer(name, { access: "authorize", authorize: () => false });
     await first.close();
     await expect
-      .poll(async () => (await bob.listServices()).find((info) => info.node === node)?.online, {
-        timeout: 5_000,
-      })
+      .poll(async () => (await bob.listServices()).find((info) => info.node === node)?.online)
       .toBe(false);
     const subscribing = bob.subscribe(node);
     await until(() => stack.component.stats().pendingApprovals === 1, 5_000, "the request");

@@ -111,11 +111,9 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
       await page.locator("[data-node='alice@localhost/waves'] .toggle").click();
       await until(() => counts.demand.windowMs === 200, 10_000, "demand");
       const shown = async (): Promise<number> => Number(await card.locator(".value").textContent());
-      await expect.poll(shown, { timeout: 10_000 }).toBeGreaterThan(20);
+      await expect.poll(shown).toBeGreaterThan(20);
       // One body of BOSH can bring both the answer, where the page begins to count, and the first values.
-      await expect
-        .poll(async () => Number(await page.textContent("#values")), { timeout: 10_000 })
-        .toBeGreaterThan(40);
+      await expect.poll(async () => Number(await page.textContent("#values"))).toBeGreaterThan(40);
       const bytesForEach = async (): Promise<number> =>
         Number(/^([\d.]+) B$/.exec((await page.textContent("#each")) ?? "")?.[1]);
       const bytesBefore = await bytesForEach();
@@ -132,7 +130,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
       await card.locator("select").selectOption("1000");
       await until(() => counts.demand.windowMs === 1_000, 10_000, "demand follows the change");
       // The page counts anew, so the wider window shows at once.
-      await expect.poll(bytesForEach, { timeout: 10_000 }).toBeLessThan(0.8 * bytesBefore);
+      await expect.poll(bytesForEach).toBeLessThan(0.8 * bytesBefore);
       await card.locator(".toggle").click();
       await until(() => counts.demand.windowMs === null, 10_000, "no demand");
       counter.stop();
@@ -246,9 +244,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
 
     await page.reload();
     expect(await publish(501, 510, login("websocket"))).toEqual([510, expect.any(Boolean)]);
-    await expect
-      .poll(() => page.evaluate("me.online && kept.demand.windowMs"), { timeout: 10_000 })
-      .toBe(1_000);
+    await expect.poll(() => page.evaluate("me.online && kept.demand.windowMs")).toBe(1_000);
     const values: number[] = [];
     const subscription = await alice.subscribe<number>("bob@localhost/kept", { since: "first" });
     subscription.on("update", ({ value }) => values.push(value));
@@ -302,10 +298,10 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
         const copy = await me.subscribe("alice@localhost/stock");
         Object.assign(window, { me, queue, copy, store, count, view: queue.view(copy) });
       })()`);
-      const poll = (expression: string, ms: number) =>
-        expect.poll(() => page.evaluate(expression), { timeout: ms });
+      const poll = (expression: string, ms?: number) =>
+        expect.poll(() => page.evaluate(expression), ms === undefined ? {} : { timeout: ms });
       await open(url.href);
-      await poll("copy.map.size", 10_000).toBe(queued);
+      await poll("copy.map.size").toBe(queued);
       proxy.refuse = true;
       proxy.cut();
       expect(
@@ -333,7 +329,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
         variances: changed.map((key) => [key, 9, 4]),
       });
       const sorted = [...master].sort(([a], [b]) => (a < b ? -1 : 1));
-      await poll("[...view.map].sort(([a], [b]) => (a < b ? -1 : 1))", 10_000).toEqual(sorted);
+      await poll("[...view.map].sort(([a], [b]) => (a < b ? -1 : 1))").toEqual(sorted);
       await page.evaluate("queue.close().then(() => me.close()).then(() => store.close())");
     },
   );

@@ -135,7 +135,11 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
         survey: () => survey(links.all(), broker.catalog.services.values(), monotonicNow()),
         online: () => connection.state === "online",
         cursors: () => broker.cursors.size,
-        laneBytes: () => broker.laneMemory.bytes,
+        memory: () => ({
+          lanes: broker.laneMemory.bytes,
+          logs: broker.logs.memoryBytes,
+          maps: broker.maps.memoryBytes,
+        }),
         store: () => store?.usage(),
       },
       connection,
@@ -242,7 +246,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   /** Opens the store, once, and brings back what it has. */
   async function restore(): Promise<void> {
     if (store !== undefined) return;
-    store = await openStore(config.store, limits, isOurs, log, monitoring?.committed);
+    store = await openStore(config.store, limits, isOurs, log, stats, monitoring?.committed);
     if (store === undefined || config.store.kind === "memory") {
       log.info({ store: "memory" }, "everything is kept in memory: a restart of the component loses it");
       return;

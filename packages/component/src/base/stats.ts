@@ -23,6 +23,8 @@ export interface ComponentStats {
   updatesIn: number;
   /** Positions that publishers declared lost. Subscribers receive the range of these positions. */
   positionsLost: number;
+  /** Updates that the store has lost, or may have lost, by a crash or a damage. */
+  storeLost: number;
   /**
    * Updates that subscribers did not receive as rows: they were conflated, or the selection left them out. Counted for
    * each subscriber.
@@ -129,6 +131,7 @@ export function createStats(): ComponentStats {
     },
     updatesIn: 0,
     positionsLost: 0,
+    storeLost: 0,
     rowsConflated: 0,
     laneEncodes: 0,
     flushMs: 0,

@@ -44,7 +44,7 @@ export class Broker {
   private readonly publishers: Publishers;
   private readonly newest: NewestValues;
   readonly logs: Logs;
-  private readonly maps: Maps;
+  readonly maps: Maps;
 
   constructor(
     private readonly fanOut: FanOut,
@@ -90,7 +90,7 @@ export class Broker {
       const { kind } = record.config;
       return kind === "log" ? logs.create(record) : kind === "map" ? maps.create(record) : value;
     };
-    const stored = (this.stored = new StoredServices(randomId, log));
+    const stored = (this.stored = new StoredServices(randomId, log, stats));
     approvals.onApproved = (service) => void stored.changed(service.record);
     const offerParts = { ...shared, publishers, status, subscriptions, createKind, stored };
     this.offers = new Offers(offerParts, limits, log);

@@ -7,6 +7,7 @@ import type { StoredService } from "../store/store.js";
 import { MemoryStore } from "../store/memory-store.js";
 import { newRecord, rowsOf, storeOptions } from "../testing/stores.js";
 import { ServiceRecord } from "./service-record.js";
+import { createStats } from "../base/stats.js";
 import { assertSameMedium, StoredServices } from "./stored-services.js";
 
 const NODE = "alice@x/t";
@@ -20,11 +21,12 @@ const CONFIG: ServiceConfig = {
 function begin(store: MemoryStore | undefined) {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "warn" }, { write: (line) => void lines.push(JSON.parse(line) as never) });
-  const services = new StoredServices(() => 7, log);
+  const stats = createStats();
+  const services = new StoredServices(() => 7, log, stats);
   if (store !== undefined) services.use(store);
   const open = (config: ServiceConfig): ServiceRecord =>
     services.open(parseNode(NODE), services.complete(config), 0) as ServiceRecord;
-  return { services, open, lines };
+  return { services, open, lines, stats };
 }
 
 function newStore(): MemoryStore {
@@ -143,9 +145,10 @@ describe("after a restart", () => {
     const store = newStore();
     vi.spyOn(store, "services").mockReturnValue([stored.record] as never);
     vi.spyOn(store, "open").mockReturnValue(stored as unknown as StoredService);
-    const { services, lines } = begin(store);
+    const { services, lines, stats } = begin(store);
     expect(await services.restore()).toMatchObject([{ offset: 4_096, given: 4_096 }]);
     expect(lines).toMatchObject([{ node: NODE, ...gap, msg: "a crash may have lost these updates" }]);
+    expect(stats.storeLost).toBe(4_092);
   });
 
   it("nothing comes back without a store", async () => {

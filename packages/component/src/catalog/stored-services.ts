@@ -2,6 +2,7 @@ import { parseNode, StanzapackError } from "@stanzapack/wire";
 import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { Later } from "../base/later.js";
+import type { ComponentStats } from "../base/stats.js";
 import { DEFAULT_CONFIG, type Durability, type ServiceConfig } from "../options/service-config.js";
 import { STORE_PAUSE_MS } from "../store/failure.js";
 import type { Store, StoredService } from "../store/store.js";
@@ -28,6 +29,7 @@ export class StoredServices {
   constructor(
     private readonly randomId: RandomId,
     private readonly log: Logger,
+    private readonly stats: ComponentStats,
   ) {}
 
   /** Keeps all services with durability `interval` or `sync` in `store` from now on. */
@@ -92,8 +94,11 @@ export class StoredServices {
         await stored.delete();
         continue;
       }
-      if (stored.gap !== undefined)
-        this.log.warn({ node, ...stored.gap }, "a crash may have lost these updates");
+      if (stored.gap !== undefined) {
+        const { from, to } = stored.gap;
+        this.stats.storeLost += to - from + 1;
+        this.log.warn({ node, from, to }, "a crash may have lost these updates");
+      }
       const { durability, epoch } = stored.record;
       const config = { ...DEFAULT_CONFIG, ...plain, durability, members: new Set(plain.members) };
       made.record = new ServiceRecord(parseNode(node), config, epoch, monotonicNow(), stored, approvedAt);

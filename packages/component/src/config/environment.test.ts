@@ -47,6 +47,13 @@ describe("variables of the environment", () => {
     expect(load(FILE, { STANZAPACK_STORE_KIND: "memory" }).store).toEqual({ kind: "memory" });
   });
 
+  it("that name the secret replace the key that names it otherwise", () => {
+    const file = "component: {domain: a.b, secretFile: s}\n";
+    expect(load(file, { STANZAPACK_COMPONENT_SECRET: "x" }).component).toMatchObject({ secret: "x" });
+    const { component } = load(FILE, { STANZAPACK_COMPONENT_SECRET_FILE: "s" });
+    expect([component.secret, component.secretFile]).toEqual([undefined, "s"]);
+  });
+
   it("leave alone what is not theirs", () => {
     const others = {
       STANZAPACK_COMPONENT: "streams.b",

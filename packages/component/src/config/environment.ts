@@ -60,10 +60,15 @@ export function applyOverrides(content: unknown, overrides: readonly Override[])
     for (const key of path.slice(0, -1)) at = at[key] = copy(at[key]);
     at[path.at(-1) as string] = value;
   }
-  const store = whole["store"];
   // A variable that names the directory of the store need not name its kind too.
-  if (overrides.some(({ path }) => path[0] === "store")) whole["store"] = { kind: "lmdb", ...copy(store) };
-  return whole;
+  if (overrides.some(({ path }) => path[0] === "store"))
+    whole["store"] = { kind: "lmdb", ...copy(whole["store"]) };
+  // A config has one of the two. A variable with one replaces the file's other one.
+  const isSet = (key: string): boolean => overrides.some(({ path }) => path.join(".") === `component.${key}`);
+  const component = copy(whole["component"]);
+  if (isSet("secret") && !isSet("secretFile")) delete component["secretFile"];
+  if (isSet("secretFile") && !isSet("secret")) delete component["secret"];
+  return { ...whole, component };
 }
 
 function copy(value: unknown): Record<string, unknown> {

@@ -59,6 +59,11 @@ export class Logs {
     this.catchUp = new CatchUp(fanOut, stats, log, onEnd);
   }
 
+  /** Bytes of memory of all logs that are in no store. */
+  get memoryBytes(): number {
+    return this.memory.used;
+  }
+
   /** Returns the kind of a log: with its journal in the store, or with an empty one in the owner's memory. */
   create(record: ServiceRecord): LogKind {
     const { id, stored } = record;

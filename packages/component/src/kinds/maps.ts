@@ -53,6 +53,11 @@ export class Maps {
     };
   }
 
+  /** Bytes of all maps, as they count for their limits. */
+  get memoryBytes(): number {
+    return this.memory.used;
+  }
+
   /** Returns the kind of a map: with its state from the store, or empty. */
   create(record: ServiceRecord): MapKind {
     const { fanOut, catchUp, checks, bounds, onFailed } = this;

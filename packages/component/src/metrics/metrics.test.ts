@@ -27,20 +27,20 @@ interface Bench {
   store: Writable<StoreUsage>;
   online: boolean;
   cursors: number;
-  laneBytes: number;
+  memory: { lanes: number; logs: number; maps: number };
   metrics: Metrics;
 }
 
 let bench: Bench;
 beforeEach(() => {
   const made = { stats: createStats(), seen: { ...NOTHING }, store: { ...STORE } };
-  const rest = { ...made, online: false, cursors: 0, laneBytes: 0 };
+  const rest = { ...made, online: false, cursors: 0, memory: { lanes: 0, logs: 0, maps: 0 } };
   const sources: MetricSources = {
     stats: () => bench.stats,
     survey: () => bench.seen,
     online: () => bench.online,
     cursors: () => bench.cursors,
-    laneBytes: () => bench.laneBytes,
+    memory: () => bench.memory,
     store: () => bench.store,
   };
   bench = { ...rest, metrics: createMetrics(sources) };
@@ -98,7 +98,11 @@ const CHANGES: readonly [string, (b: Bench) => void, Readonly<Record<string, num
   ["a call", (b) => b.stats.calls++, { calls_waiting: 1 }],
   ["a request for approval", (b) => b.stats.pendingApprovals++, { approvals_waiting: 1 }],
   ["a lane", (b) => b.stats.lanes++, { lanes: 1 }],
-  ["an encoder", (b) => (b.laneBytes = 70), { lane_memory_bytes: 70 }],
+  [
+    "memory",
+    (b) => (b.memory = { lanes: 1, logs: 2, maps: 3 }),
+    { lane_memory_bytes: 1, log_memory_bytes: 2, map_memory_bytes: 3 },
+  ],
   [
     "rows that wait",
     (b) => (b.seen.waitingRows = { count: 2, bytes: 30, oldestMs: 100 }),
@@ -106,6 +110,7 @@ const CHANGES: readonly [string, (b: Bench) => void, Readonly<Record<string, num
   ],
   ["an update", (b) => b.stats.updatesIn++, { updates_received_total: 1 }],
   ["a loss", (b) => (b.stats.positionsLost = 3), { positions_lost_total: 3 }],
+  ["a loss of the store", (b) => (b.stats.storeLost = 2), { store_positions_lost_total: 2 }],
   ["a conflation", (b) => (b.stats.rowsConflated = 3), { updates_conflated_total: 3 }],
   ["a stanza", (b) => b.stats.stanzasSent++, { stanzas_sent_total: 1 }],
   ["a stanza with data", (b) => b.stats.dataStanzasSent++, { data_stanzas_sent_total: 1 }],

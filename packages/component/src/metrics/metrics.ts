@@ -22,7 +22,7 @@ type Value = number | Labelled;
  * The process's own metrics (`process_`, `nodejs_`) are those of prom-client, among them the lag of the event loop. No
  * label names a user or a service, so the number of series does not grow with users and services.
  */
-export function createMetrics({ stats, survey, online, cursors, laneBytes, store }: MetricSources): Metrics {
+export function createMetrics({ stats, survey, online, cursors, memory, store }: MetricSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -129,7 +129,9 @@ export function createMetrics({ stats, survey, online, cursors, laneBytes, store
   );
 
   gauge("lanes", "Lanes. The component encodes a batch once for each lane.", () => stats().lanes);
-  gauge("lane_memory_bytes", "Memory of the encoders of all lanes", laneBytes);
+  gauge("lane_memory_bytes", "Memory of the encoders of all lanes", () => memory().lanes);
+  gauge("log_memory_bytes", "Memory of logs that are in no store", () => memory().logs);
+  gauge("map_memory_bytes", "Bytes of all maps, as their limits count them", () => memory().maps);
   gauge(
     "lane_rows_waiting",
     "Rows that wait in lanes for the end of their window or for the server",
@@ -147,6 +149,11 @@ export function createMetrics({ stats, survey, online, cursors, laneBytes, store
     "positions_lost",
     "Updates that publishers declared lost. Subscribers receive the range of their positions.",
     () => stats().positionsLost,
+  );
+  counter(
+    "store_positions_lost",
+    "Updates that the store has lost, or may have lost, by a crash or a damage. Subscribers are told.",
+    () => stats().storeLost,
   );
   counter(
     "updates_conflated",

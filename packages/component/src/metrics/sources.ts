@@ -31,8 +31,8 @@ export interface MetricSources {
   readonly online: () => boolean;
   /** Named cursors. */
   readonly cursors: () => number;
-  /** Bytes of memory of the encoders of all lanes. */
-  readonly laneBytes: () => number;
+  /** Bytes of memory of the encoders of all lanes, of logs that are in no store, and of maps, as their limits count. */
+  readonly memory: () => { readonly lanes: number; readonly logs: number; readonly maps: number };
   /** Undefined: there is no store, or the store is not open yet. */
   readonly store: () => StoreUsage | undefined;
 }

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { ComponentStats } from "../base/stats.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { ResolvedStore } from "../config/store-config.js";
 import { storeFailed } from "./failure.js";
@@ -14,6 +15,7 @@ export async function openStore(
   limits: ComponentLimits,
   isOurs: (domain: string) => boolean,
   log: Logger,
+  stats: ComponentStats,
   onCommit?: (ms: number) => void,
 ): Promise<Store | undefined> {
   if (store.kind === "memory") return undefined;
@@ -38,7 +40,10 @@ export async function openStore(
       isOurs,
     ),
     memoryShares: new JournalMemory(limits, isOurs),
-    onDamage: ({ node, lost, text }) => log.error({ node, ...lost }, text),
+    onDamage: ({ node, lost, text }) => {
+      if (lost !== undefined) stats.storeLost += lost.to - lost.from + 1;
+      log.error({ node, ...lost }, text);
+    },
     onRestored: (services) =>
       log.warn({ path, services }, "the store was restored from a copy: its services have new epochs"),
     ...(onCommit && { onCommit }),
