@@ -7,35 +7,13 @@ import {
   type CodedBody,
   type Value,
 } from "../src/index.js";
-import { toJson, type Vector } from "./vectors.js";
+import { BOUNDLESS, CHAIN, EPOCH, list, noise, split, type MadeVector } from "./vector-parts.js";
+import { toJson } from "./vectors.js";
 
-/** A vector whose bytes this package's encoder makes; others may make other bytes of the same meaning. */
-export interface MadeVector {
-  readonly kind: "valid" | "invalid";
-  readonly vector: Vector;
-}
-
-const EPOCH = 3_735_928_559;
-const CHAIN = 305_419_896;
-/** What a hostile encoder would have. */
-const BOUNDLESS: CodecLimits = {
-  ...DEFAULT_CODEC_LIMITS,
-  maxRows: 1e6,
-  maxValues: 1e7,
-  maxTextBytes: 1e7,
-  maxPlaceBytes: 1e9,
-  maxDepth: 100,
-};
-
+const BIG: CodecLimits = { ...BOUNDLESS, maxTextBytes: 1e7, maxPlaceBytes: 1e9, maxDepth: 100 };
 type Batches = readonly (readonly Value[])[];
 
-function noise(seed: number): () => number {
-  return () => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
-}
-const rows = (count: number, row: (i: number) => Value): Value[] =>
-  Array.from({ length: count }, (_, i) => row(i));
-const split = (values: readonly Value[], size: number): Batches =>
-  rows(Math.ceil(values.length / size), (i) => values.slice(i * size, i * size + size)) as unknown as Batches;
+const rows = list<Value>;
 
 /** The double that is 2^63 further on, of all 2^64 in their order. */
 export function farthestFrom(value: number): number {
@@ -667,7 +645,7 @@ const key = (payload: Uint8Array, from = 1): CodedBody => ({
   payload,
 });
 const coded = (rows: readonly Value[], conflated = 0): Uint8Array =>
-  new ColumnCodec(BOUNDLESS).encode({ rows, conflated, at: 0, spanMs: 0 });
+  new ColumnCodec(BIG).encode({ rows, conflated, at: 0, spanMs: 0 });
 
 /** Bodies that go over a limit, each in few bytes. */
 function bombVectors(): MadeVector[] {
@@ -734,7 +712,7 @@ function bombVectors(): MadeVector[] {
 
 /** An honest encoder would pack the object. */
 function forgedKeys(): CodedBody {
-  const codec = new ColumnCodec(BOUNDLESS);
+  const codec = new ColumnCodec(BIG);
   (codec as unknown as { context: { keyChars: number } }).context.keyChars = 1e9;
   const rows = [{ ["k".repeat(40_000)]: 0 }];
   return key(codec.encode({ rows, conflated: 0, at: 0, spanMs: 0 }));

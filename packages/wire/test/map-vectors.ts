@@ -8,28 +8,12 @@ import {
   type CodedBody,
   type Value,
 } from "../src/index.js";
-import type { MadeVector } from "./coded-vectors.js";
+import { BOUNDLESS, CHAIN, EPOCH, list, noise, split, type MadeVector } from "./vector-parts.js";
 import { toJson } from "./vectors.js";
 
-const EPOCH = 3_735_928_559;
-const CHAIN = 305_419_896;
-/** What a hostile encoder would have. */
-const BOUNDLESS: CodecLimits = {
-  ...DEFAULT_CODEC_LIMITS,
-  maxRows: 1e6,
-  maxValues: 1e7,
-  packed: { ...DEFAULT_LIMITS, maxMapKeyChars: 1e6 },
-};
+const BIG: CodecLimits = { ...BOUNDLESS, packed: { ...DEFAULT_LIMITS, maxMapKeyChars: 1e6 } };
 
 type Update = readonly Value[];
-
-function noise(seed: number): () => number {
-  return () => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
-}
-const list = <T>(count: number, make: (i: number) => T): T[] =>
-  Array.from({ length: count }, (_, i) => make(i));
-const split = (updates: readonly Update[], size: number): Update[][] =>
-  list(Math.ceil(updates.length / size), (i) => updates.slice(i * size, i * size + size));
 
 const next = noise(14);
 const below = (n: number): number => Math.floor(next() * n);
@@ -182,7 +166,7 @@ function caseVector(name: string): MadeVector {
 
 const key = (payload: Uint8Array): CodedBody => ({ form: "map", chain: 1, epoch: 1, from: 1, payload });
 const coded = (rows: readonly Update[]): Uint8Array =>
-  new ColumnCodec(BOUNDLESS, "map").encode({ rows, conflated: 0, at: 0, spanMs: 0 });
+  new ColumnCodec(BIG, "map").encode({ rows, conflated: 0, at: 0, spanMs: 0 });
 
 /** Bodies that go over a limit, each in few bytes. */
 function bombVectors(): MadeVector[] {

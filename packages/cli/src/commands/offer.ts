@@ -97,8 +97,8 @@ a line that is longer than 1 MiB, has bytes that are not UTF-8, has a NUL, or wh
 deeply. It reports the number of such a line.
 
 With --kind map, lines are {"key": "k", "value": 1} or {"key": "k", "removed": true}. The command cannot publish other
-lines, and lines beyond --max-items or --max-bytes. At its end it withdraws the map, as any service: --keep waits for a
-signal first. \`stanzapack map import\` sets keys that stay.
+lines, and lines beyond --max-items or --max-bytes. When the command ends, the map ends too; with --keep the command
+waits for a signal first. \`stanzapack map import\` sets keys that stay.
 
 Examples:
   $ printf '%s\\n' 21.4 21.5 '{"c": 21.6}' | stanzapack offer temp --keep

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { StoreUsage } from "../store/store.js";
 import type { MetricSources, Survey } from "./sources.js";
 
 /** Upper bounds of a histogram's buckets, in seconds: from a quick disk to a server that does not answer. */
@@ -24,11 +25,12 @@ type Value = number | Labelled;
  */
 export function createMetrics({ stats, survey, online, cursors, memory, store }: MetricSources): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  // One survey for all metrics of a scrape.
+  // A scrape looks at all links and services once, and at the store once.
   let surveyed: Survey | undefined;
   const seen = (): Survey => (surveyed ??= survey());
+  let used: StoreUsage | undefined;
+  const stored = (): StoreUsage | undefined => (used ??= store());
 
   const gauge = (
     name: string,
@@ -238,19 +240,19 @@ export function createMetrics({ stats, survey, online, cursors, memory, store }:
   gauge(
     "journal_bytes",
     "Bytes of the updates that logs keep. 0 without a store.",
-    () => store()?.journalBytes,
+    () => stored()?.journalBytes,
   );
-  gauge("store_file_bytes", "Bytes of the store's file", () => store()?.fileBytes);
+  gauge("store_file_bytes", "Bytes of the store's file", () => stored()?.fileBytes);
   gauge(
     "store_unwritten_bytes",
     "Bytes that the store has not yet written to the disk",
-    () => store()?.unwrittenBytes,
+    () => stored()?.unwrittenBytes,
   );
   gauge(
     "store_failing",
     "1: the last commit of the store failed, perhaps because the disk is full. Otherwise 0.",
     () => {
-      const usage = store();
+      const usage = stored();
       return usage && (usage.problem === undefined ? 0 : 1);
     },
   );
@@ -259,12 +261,23 @@ export function createMetrics({ stats, survey, online, cursors, memory, store }:
   return {
     contentType: registry.contentType,
     async text() {
-      surveyed = undefined;
-      return registry.metrics();
+      surveyed = used = undefined;
+      return (await processRegistry().metrics()) + (await registry.metrics());
     },
     roundTrip: (ms) => roundTrips.observe(ms / 1_000),
     committed: (ms) => commits.observe(ms / 1_000),
   };
+}
+
+let ofProcess: Registry | undefined;
+
+/** The metrics of the process. Its observers cannot be stopped, so all components of a process share one registry. */
+function processRegistry(): Registry {
+  if (ofProcess === undefined) {
+    ofProcess = new Registry();
+    collectDefaultMetrics({ register: ofProcess });
+  }
+  return ofProcess;
 }
 
 function labelled(name: string, counts: Readonly<Record<string, number | undefined>>): Labelled {

@@ -1,7 +1,8 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { madeVectors, searchedVectors, type MadeVector } from "../../test/coded-vectors.js";
+import { madeVectors, searchedVectors } from "../../test/coded-vectors.js";
 import { madeMapVectors, searchedMapVectors } from "../../test/map-vectors.js";
+import type { MadeVector } from "../../test/vector-parts.js";
 import { readVectors, VECTORS } from "../../test/vectors.js";
 
 const pathOf = ({ kind, vector }: MadeVector): string => `${VECTORS}${kind}/${vector.name}.json`;
