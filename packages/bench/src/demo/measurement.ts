@@ -46,7 +46,7 @@ export class FormMeasurement {
     this.traffic.begin();
   }
 
-  /** Divides everything so far evenly among the services. */
+  /** Counts everything so far as bytes that belong to no stanza. */
   passOver(): void {
     this.traffic.passOver();
   }
@@ -72,8 +72,8 @@ export class FormMeasurement {
     if (this.taken === undefined) this.quotes.set(service, (this.quotes.get(service) ?? 0) + count);
   }
 
-  /** Bytes of each service that belong to no update, mostly those of subscribing. */
-  get restBytes(): number {
+  /** The part of all bytes, from 0 to 1, that belongs to no update: mostly subscribing. */
+  get rest(): number {
     return (this.taken ?? this.traffic.take()).rest;
   }
 

@@ -16,7 +16,7 @@ export interface Stage {
   rows(settled: boolean): Row[];
   /** Subscribes, and begins to count. */
   subscribe(): Promise<void>;
-  /** Divides everything so far evenly among the services. */
+  /** Counts everything so far as bytes that belong to no stanza. */
   passOver(): void;
   /** Stops counting. */
   freeze(): void;
