@@ -24,12 +24,11 @@ describe("TrafficAccount", () => {
     });
   });
 
-  test("tells the part of all bytes that belongs to no update", () => {
+  test("tells the part of the bytes that belongs to no update", () => {
     const meter = createMeter();
     const account = new TrafficAccount(meter, ["a", "b"]);
     account.begin();
-    meter.received.xmpp += 80;
-    meter.sent.xmpp += 20;
+    meter.received.xmpp += 100;
     account.passOver();
     meter.received.xmpp += 200;
     account.countStanza(200, [{ service: "a", chars: 40 }]);
@@ -53,7 +52,7 @@ describe("TrafficAccount", () => {
     expect(services.get("b")).toEqual({ down: 625, up: 62 });
   });
 
-  test("divides an answer and its request in proportion to the stanzas, whatever the head or compression made of it", () => {
+  test("divides an answer in proportion to its stanzas, whatever its head or compression made of it", () => {
     for (const [down, a, b] of [
       [1_000, 200, 800],
       [200, 40, 160],
@@ -95,26 +94,26 @@ describe("TrafficAccount", () => {
     );
   });
 
-  test("divides what is passed over like the stanzas, as subscribing is, and gives a stanza what it made travel the other way", () => {
+  test("divides what is passed over, as subscribing is, and all bytes up like the stanzas", () => {
     const meter = createMeter();
     const account = new TrafficAccount(meter, ["a", "b"]);
     account.begin();
-    meter.received.xmpp += 1_000;
+    meter.received.xmpp += 900;
     meter.sent.xmpp += 300;
     account.countStanza(900, [{ service: "a", chars: 1 }]);
     account.passOver();
-    for (const [service, up] of [
-      ["a", 20],
-      ["b", 10],
+    for (const [service, down] of [
+      ["a", 100],
+      ["b", 200],
     ] as const) {
-      meter.received.xmpp += 100;
-      meter.sent.xmpp += up;
-      account.countStanza(100, [{ service, chars: 1 }]);
+      meter.received.xmpp += down;
+      account.countStanza(down, [{ service, chars: 1 }]);
+      meter.sent.xmpp += 15;
     }
     expect(account.take().services).toEqual(
       new Map([
-        ["a", { down: 600, up: 220 }],
-        ["b", { down: 600, up: 110 }],
+        ["a", { down: 400, up: 110 }],
+        ["b", { down: 800, up: 220 }],
       ]),
     );
   });

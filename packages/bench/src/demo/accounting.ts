@@ -16,44 +16,46 @@ export interface Part {
 /**
  * The bytes of one form's connection, divided among its services. The meter gives the total.
  *
- * The bytes since the stanzas before, in both directions, belong to the stanzas that have arrived now. They are divided
- * in proportion to the stanzas' characters, and a stanza of several services by the characters of its parts. So the
- * head of an HTTP answer is divided like what the answer holds. All other bytes, mostly those of subscribing, are
- * divided in proportion to what each service has so far.
+ * The bytes down since the stanzas before belong to the stanzas that have arrived now. They are divided in proportion to
+ * the stanzas' characters, and a stanza of several services by the characters of its parts. So the head of an HTTP answer
+ * is divided like what the answer holds. All other bytes are divided in proportion to these: those up, which acknowledge,
+ * and those of subscribing.
  */
 export class TrafficAccount {
   private base: Traffic | undefined;
-  private readonly shares: Map<string, { down: number; up: number }>;
+  /** Bytes down, by service. */
+  private readonly shares: Map<string, number>;
   /** Characters of stanzas of the last read, by service. */
   private readonly came = new Map<string | undefined, number>();
-  /** The meter after the stanzas before the last read, and after the last read. */
-  private before: Traffic = { down: 0, up: 0 };
-  private behind: Traffic = this.before;
+  /** Bytes down after the stanzas before the last read, and after the last read. */
+  private before = 0;
+  private behind = 0;
 
   constructor(
     private readonly meter: ByteMeter,
     services: readonly string[],
   ) {
-    this.shares = new Map(services.map((service) => [service, { down: 0, up: 0 }]));
+    this.shares = new Map(services.map((service) => [service, 0]));
   }
 
   /** Begins to count. */
   begin(): void {
-    this.base = this.before = this.behind = this.read();
+    this.base = this.read();
+    this.before = this.behind = this.base.down;
   }
 
   /** Counts everything so far as bytes that belong to no stanza. */
   passOver(): void {
     this.divide();
-    for (const share of this.shares.values()) share.down = share.up = 0;
-    this.before = this.behind = this.read();
+    for (const service of this.shares.keys()) this.shares.set(service, 0);
+    this.before = this.behind = this.read().down;
   }
 
   /** Counts one stanza that consists of these parts. */
   countStanza(stanzaChars: number, parts: readonly Part[]): void {
-    const now = this.read();
-    if (now.down !== this.behind.down) this.divide();
-    this.behind = now;
+    const { down } = this.read();
+    if (down !== this.behind) this.divide();
+    this.behind = down;
     const whole = parts.reduce((sum, part) => sum + part.chars, 0);
     for (const { service, chars } of parts) {
       if (whole > 0) this.came.set(service, (this.came.get(service) ?? 0) + (stanzaChars * chars) / whole);
@@ -62,21 +64,20 @@ export class TrafficAccount {
 
   /** Divides the bytes among the stanzas of the last read. */
   private divide(): void {
-    const { before, behind } = this;
     const allChars = [...this.came.values()].reduce((sum, chars) => sum + chars, 0);
+    const bytes = this.behind - this.before;
     for (const [service, chars] of this.came) {
       const share = service === undefined ? undefined : this.shares.get(service);
-      if (share === undefined || allChars === 0) continue;
-      share.down += ((behind.down - before.down) * chars) / allChars;
-      share.up += ((behind.up - before.up) * chars) / allChars;
+      if (service === undefined || share === undefined) continue;
+      this.shares.set(service, share + (bytes * chars) / allChars);
     }
     this.came.clear();
-    this.before = behind;
+    this.before = this.behind;
   }
 
   /**
-   * The bytes so far. The services' whole bytes add up exactly to the total. `rest`: the part of all bytes, from 0 to 1,
-   * that came beside the stanzas of the services.
+   * The bytes so far. The services' whole bytes add up exactly to the total. `rest`: the part of the bytes down, from 0
+   * to 1, that came beside the stanzas of the services.
    */
   take(): {
     readonly total: Traffic;
@@ -88,20 +89,12 @@ export class TrafficAccount {
     const base = this.base ?? now;
     const total = { down: now.down - base.down, up: now.up - base.up };
     const shares = [...this.shares.values()];
-    const down = apportion(
-      total.down,
-      shares.map((share) => share.down),
-    );
-    const up = apportion(
-      total.up,
-      shares.map((share) => share.up),
-    );
+    const [down, up] = [apportion(total.down, shares), apportion(total.up, shares)];
     const services = new Map(
       [...this.shares.keys()].map((service, i) => [service, { down: down[i] ?? 0, up: up[i] ?? 0 }]),
     );
-    const own = shares.reduce((sum, share) => sum + share.down + share.up, 0);
-    const all = total.down + total.up;
-    return { total, services, rest: all === 0 ? 0 : Math.max(0, 1 - own / all) };
+    const own = shares.reduce((sum, share) => sum + share, 0);
+    return { total, services, rest: total.down === 0 ? 0 : Math.max(0, 1 - own / total.down) };
   }
 
   private read(): Traffic {

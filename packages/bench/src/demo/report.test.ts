@@ -17,7 +17,7 @@ function rowsOf(service: string, bytes: Record<Form, number>, quoteEscapeBytes =
   }));
 }
 
-const RUN = { compress: false, rest: 0 } as const;
+const RUN = { transport: "tcp", compress: false, rest: 0 } as const;
 
 test("says first where JSON is smaller", () => {
   const rows = [
@@ -51,6 +51,14 @@ test("says of a compressed stream what the counter and subscribing take", () => 
   expect(formatVerdict(close, { ...RUN, compress: true, rest: 0.05 })[2]).toContain(
     "by at most 3.0 bytes: our stanzas",
   );
+});
+
+test("says of BOSH why the form that sends most may win with a rare value", () => {
+  const rows = rowsOf("now-and-then", { stanzapack: 530, "json-body": 444, "json-batch": 582 });
+  expect(formatVerdict(rows, { ...RUN, transport: "bosh" })[2]).toContain(
+    "A request of BOSH takes everything",
+  );
+  expect(formatVerdict(rows, RUN)[2]).not.toContain("BOSH");
 });
 
 test("a report compares without what the server adds to quotes, says so once, and fits 80 columns", () => {
