@@ -300,6 +300,18 @@ export const configSchema = z.strictObject({
       port: z.number().int().min(0).max(65_535).default(9_464),
     })
     .optional(),
+  /**
+   * Follows some of the updates through the component, and sends their spans to a collector (OpenTelemetry). Without
+   * this key, the component follows none. `tracing: {}` sends to a collector on this machine.
+   */
+  tracing: z
+    .strictObject({
+      /** Where the collector takes OTLP over HTTP. */
+      endpoint: z.url({ protocol: /^https?$/ }).default("http://127.0.0.1:4318/v1/traces"),
+      /** Part of the arriving frames with updates that are followed, in percent. */
+      samplePercent: z.number().positive().max(100).default(1),
+    })
+    .optional(),
   log: z
     .strictObject({
       /** Least important level that the component logs to stderr, as JSON lines. `silent`: none. */
