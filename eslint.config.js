@@ -14,7 +14,8 @@ const MAY_IMPORT = {
   sandbox: ["wire"],
   estimate: ["wire", "xmpp"],
   testkit: ["wire", "xmpp", "client", "component", "sandbox"],
-  bench: ["wire", "xmpp", "client", "component", "sandbox", "estimate", "testkit"],
+  dashboard: ["wire", "xmpp", "client", "component"],
+  bench: ["wire", "xmpp", "client", "component", "sandbox", "estimate", "testkit", "dashboard"],
   cli: ["wire", "xmpp", "client", "component", "sandbox", "estimate"],
 };
 

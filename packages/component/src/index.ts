@@ -11,3 +11,4 @@ export { formatConfig } from "./config/format-config.js";
 export { loadConfig, parseConfig, type ResolvedConfig } from "./config/load-config.js";
 export type { Reloaded } from "./config/reload.js";
 export type { ComponentStats } from "./base/stats.js";
+export { OWN_SERVICES, type ClientRow, type ComponentRow, type ServiceRow } from "./overview/rows.js";
