@@ -98,9 +98,7 @@ const NODE_GLOBALS = Object.fromEntries(
 );
 
 const BROWSER_GLOBALS = Object.fromEntries(
-  ["document", "location", "FormData", "HTMLInputElement", "clearInterval"]
-    .concat(["requestAnimationFrame", "devicePixelRatio", "getComputedStyle"])
-    .map((name) => [name, "readonly"]),
+  ["document", "location", "FormData", "HTMLInputElement", "clearInterval"].map((name) => [name, "readonly"]),
 );
 
 const boundaries = Object.entries(MAY_IMPORT).flatMap(([name, allowed]) => [

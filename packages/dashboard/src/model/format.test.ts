@@ -3,6 +3,7 @@ import {
   formatByteRate,
   formatBytes,
   formatDuration,
+  formatExact,
   formatNumber,
   formatPart,
   formatRate,
@@ -17,6 +18,12 @@ it("writes numbers with three digits, and whole ones whole", () => {
   const numbers = [0, 1, 12, 1_234_567, 0.123456, 9.8765, 98.765, 987.65, 12_345.6, -0.5, 1e-9, NaN];
   expect(numbers.map(formatNumber)).toEqual([
     ...["0", "1", "12", "1,234,567", "0.123", "9.88", "98.8", "988", "12,346", "-0.5", "1.00e-9", "NaN"],
+  ]);
+});
+
+it("writes numbers of values with all digits that a reader compares", () => {
+  expect([21.4375, 1_234_567, 0.1 + 0.2, 1e-9].map((value) => formatExact(value, ""))).toEqual([
+    ...["21.4375", "1,234,567", "0.3", "1.00e-9"],
   ]);
 });
 

@@ -17,6 +17,15 @@ export function formatWith(value: number, unit: string): string {
   return unit === "" ? formatNumber(value) : `${formatNumber(value)}${NBSP}${unit}`;
 }
 
+/** Writes a number of a value with its unit, and with the digits that tell it from the next one: seven. */
+export function formatExact(value: number, unit: string): string {
+  if (!Number.isFinite(value) || (value !== 0 && Math.abs(value) < 1e-6)) return formatWith(value, unit);
+  const text = Number.isInteger(value)
+    ? formatNumber(value)
+    : value.toLocaleString("en", { maximumSignificantDigits: 7 });
+  return unit === "" ? text : `${text}${NBSP}${unit}`;
+}
+
 /** Writes a number of bytes: `12 B`, `1.23 kB`, `45.6 MB`. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];

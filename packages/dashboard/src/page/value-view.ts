@@ -1,4 +1,4 @@
-import { formatWith } from "../model/format.js";
+import { formatExact } from "../model/format.js";
 import { numbersIn, unitOf } from "../model/numbers.js";
 import { scaleAround, Series } from "../model/series.js";
 import { formatValue } from "../model/value-text.js";
@@ -44,7 +44,7 @@ export function createValueView(title: string): ValueView {
     const chart = createChart({
       name: `${name} over time`,
       lines: [{ name, look: "ours" }],
-      format: (value) => formatWith(value, unit),
+      format: (value) => formatExact(value, unit),
       formatScale: scaleIn(unit),
       scale: scaleAround,
       heightPx: HEIGHT_PX,
