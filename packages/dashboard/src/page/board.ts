@@ -14,8 +14,8 @@ const PAINT_MS = 500;
 
 export interface Board {
   /** A row of the session has changed. */
-  touch(): void;
-  addOverview(row: ComponentRow, at: number): void;
+  readonly touch: () => void;
+  readonly addOverview: (row: ComponentRow, at: number) => void;
   /** Begins to show this session. */
   show(session: Session): void;
   /** Shows no session, and forgets everything about the last one. */

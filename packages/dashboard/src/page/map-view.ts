@@ -10,7 +10,7 @@ const MAX_KEYS = 200;
 export interface MapView {
   readonly element: HTMLElement;
   /** The map has changed. */
-  touch(): void;
+  readonly touch: () => void;
   destroy(): void;
 }
 

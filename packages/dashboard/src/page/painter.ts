@@ -1,8 +1,8 @@
 /** Paints when something has changed. */
 export interface Painter {
   /** Says that something has changed. */
-  touch(): void;
-  stop(): void;
+  readonly touch: () => void;
+  readonly stop: () => void;
 }
 
 /**

@@ -52,12 +52,14 @@ export async function loadPageFiles(): Promise<ReadonlyMap<string, PageFile>> {
   return files;
 }
 
-/** The browser build of the client, and the chart library. */
+/** The browser build of the client, which loads its parts when they are needed, and the chart library. */
 function libraries(): { path: string; folder: string; names: RegExp }[] {
-  const { resolve } = createRequire(import.meta.url);
+  const require = createRequire(import.meta.url);
+  const client = dirname(require.resolve("@stanzapack/client"));
+  const uplot = dirname(require.resolve("uplot"));
   return [
-    { path: "/lib/", folder: dirname(resolve("@stanzapack/client/web")), names: /^stanzapack[\w.-]*\.js$/ },
-    { path: "/lib/", folder: dirname(resolve("uplot")), names: /^uPlot\.(?:esm\.js|min\.css)$/ },
+    { path: "/lib/", folder: join(client, "web"), names: /^stanzapack(?:-[\w-]+)?\.js$/ },
+    { path: "/lib/", folder: uplot, names: /^uPlot\.(?:esm\.js|min\.css)$/ },
   ];
 }
 

@@ -1,9 +1,6 @@
 import type { ClientRow, ComponentRow, ServiceRow } from "@stanzapack/component";
 import { describe, expect, it } from "vitest";
-import { compareServices, ComparisonRates } from "./comparison.js";
-import { describeFailure } from "./failure.js";
 import { findingsOf } from "./findings.js";
-import { MAX_PEERS, peersOf } from "./peers.js";
 
 const OVERVIEW: ComponentRow = {
   ...{ version: "0.1.0", startedAt: 0, links: { lean: 2, ibb: 1, suspended: 0 }, services: 1 },
@@ -75,70 +72,5 @@ describe("what needs attention", () => {
 
   it("has the worst first", () => {
     expect(textsOf({ lost: 1, roundTripMs: 900 })[0]).toMatch(/^bad/);
-  });
-});
-
-describe("clients", () => {
-  it("are listed from the slowest on, with the reasons", () => {
-    const clients = new Map([
-      ["fine@x/1", CLIENT],
-      ["slow@x/1", { ...CLIENT, waiting: 2 }],
-      ["gone@x/1", { ...CLIENT, suspended: true, unackedSeconds: 4 }],
-    ]);
-    const { peers, leftOut } = peersOf(clients, false);
-    expect(peers.map(({ jid }) => jid)).toEqual(["gone@x/1", "slow@x/1"]);
-    expect(peers[0]?.reasons).toHaveLength(2);
-    expect(leftOut).toBe(0);
-    expect(peersOf(clients, true).peers.map(({ jid }) => jid)).toEqual(["gone@x/1", "slow@x/1", "fine@x/1"]);
-  });
-
-  it("are bounded", () => {
-    const clients = new Map(Array.from({ length: 500 }, (_, i) => [`u${i}@x/1`, CLIENT]));
-    expect(peersOf(clients, true)).toMatchObject({ leftOut: 500 - MAX_PEERS });
-  });
-});
-
-describe("a failure in words", () => {
-  const attempt = { jid: "bob@example.org", component: "streams.example.org" };
-  it.each<[string, RegExp]>([
-    ["auth-failed", /refused this JID or password/],
-    ["not-allowed", /bob@example.org is no administrator/],
-    ["no-such-service", /is no administrator of streams.example.org.*`admins`/],
-    ["component-unavailable", /streams.example.org does not answer/],
-    ["version-mismatch", /different versions of the protocol.*detail/],
-    ["unreachable", /cannot be reached.*detail/],
-    ["insecure-context", /https:/],
-    ["busy", /^whole message/],
-  ])("says what %s means", (code, wanted) => {
-    const error = Object.assign(new Error("whole message"), { code, text: "detail" });
-    const { text, advice } = describeFailure(error, attempt);
-    expect(`${text} ${advice}`).toMatch(wanted);
-  });
-});
-
-describe("the comparison", () => {
-  const row = (service: string, form: string, bytes: number, quotes = 0) => ({
-    ...{ service, form, updates: 10, bytesDown: bytes, bytesUp: 10, quoteEscapeBytes: quotes },
-  });
-  const rows = [
-    row("cpu", "stanzapack", 90),
-    row("cpu", "json-body", 310, 20),
-    row("*", "stanzapack", 90),
-    row("*", "json-body", 310, 20),
-  ];
-
-  it("has the bytes per update of each form, without those of quotes", () => {
-    expect(compareServices(rows)).toEqual([
-      { service: "cpu", updates: 10, bytesPerUpdate: [10, 30, null] },
-      { service: "*", updates: 10, bytesPerUpdate: [10, 30, null] },
-    ]);
-  });
-
-  it("has rates since the last look, and none where the counts began anew", () => {
-    const rates = new ComparisonRates();
-    expect(rates.rates(rows, 1_000)).toBeUndefined();
-    const later = [row("*", "stanzapack", 190), row("*", "json-body", 810, 20)];
-    expect(rates.rates(later, 1_500)).toEqual([200, 1_000, 0]);
-    expect(rates.rates(rows, 2_000)).toBeUndefined();
   });
 });
