@@ -61,7 +61,7 @@ export function showLive(
   };
 
   function followMap(made: Subscription): { destroy(): void } {
-    const shown = createMapView(made.map);
+    const shown = createMapView(made);
     body.replaceChildren(shown.element);
     made.on("change", shown.touch);
     made.on("synced", () => {

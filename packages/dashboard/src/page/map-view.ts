@@ -14,14 +14,15 @@ export interface MapView {
   destroy(): void;
 }
 
-/** Shows the first keys of a map in order, with their values. */
-export function createMapView(map: ReadonlyMap<string, unknown>): MapView {
+/** Shows the first keys of a subscription's map in order, with their values. */
+export function createMapView(source: { readonly map: ReadonlyMap<string, unknown> }): MapView {
   const table = createTable({
     name: "Keys and values",
     columns: [{ name: "key" }, { name: "value", isLong: true, isMono: true }],
   });
   const element = make("div", {}, table.element);
   const painter = createPainter(() => {
+    const { map } = source;
     const keys = [...map.keys()].sort();
     const rows = keys.slice(0, MAX_KEYS).map((key) => ({ key, cells: [formatInLine(map.get(key))] }));
     const more = keys.length - rows.length;

@@ -76,8 +76,12 @@ export async function openSession(
       get overview() {
         return row;
       },
-      services: services.map,
-      clients: clients.map,
+      get services() {
+        return services.map;
+      },
+      get clients() {
+        return clients.map;
+      },
       async close() {
         closed = true;
         await client.close();
