@@ -62,7 +62,7 @@ export async function serveFiles(
       try {
         if (mayAnswer(request, response, access)) answer(request, response);
       } catch {
-        end(response, 400, "this request cannot be read\n");
+        end(response, 400, "this request cannot be answered\n");
       }
     },
   );
