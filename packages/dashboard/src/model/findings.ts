@@ -14,8 +14,8 @@ const SLOW_ROUND_TRIP_MS = 500;
 const LONG_DELAY_MS = 250;
 /** Part of one processor beyond which little is left for a burst. */
 const BUSY_PROCESSOR = 0.9;
-/** Time without an acknowledgement that is not a matter of a slow network alone, in ms. */
-const LONG_UNACKED_MS = 10_000;
+/** Time after which an acknowledgement is late, in ms: a client acknowledges a few lean stanzas after 100 s. */
+const LATE_MS = 110_000;
 /** Free space of the disk that is too little, in bytes. */
 const LITTLE_SPACE_BYTES = 500_000_000;
 /** Most sentences about services, and about clients. The tables have the rest. */
@@ -69,7 +69,7 @@ function* ofComponent(row: ComponentRow): Iterable<Finding> {
     };
   if (row.processor > BUSY_PROCESSOR)
     yield { weight: "warn", text: `The component takes ${formatPart(row.processor)} of a processor.` };
-  if (row.unackedMs > LONG_UNACKED_MS)
+  if (row.unackedMs > LATE_MS)
     yield {
       weight: "warn",
       text: `A client has not acknowledged data for ${formatDuration(row.unackedMs)}: its network or its program is slow.`,

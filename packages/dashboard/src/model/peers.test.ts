@@ -10,9 +10,9 @@ const CLIENT: ClientRow = {
 describe("clients", () => {
   it("are listed from the slowest on, with the reasons", () => {
     const clients = new Map([
-      ["fine@x/1", CLIENT],
+      ["fine@x/1", { ...CLIENT, unacked: 9, unackedSeconds: 60 }],
       ["slow@x/1", { ...CLIENT, waiting: 2 }],
-      ["gone@x/1", { ...CLIENT, suspended: true, unackedSeconds: 4 }],
+      ["gone@x/1", { ...CLIENT, suspended: true, unackedSeconds: 120 }],
     ]);
     const { peers, leftOut } = peersOf(clients, false);
     expect(peers.map(({ jid }) => jid)).toEqual(["gone@x/1", "slow@x/1"]);

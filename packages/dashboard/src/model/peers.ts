@@ -4,6 +4,12 @@ import { formatDuration } from "./format.js";
 /** Most clients in the table. */
 export const MAX_PEERS = 50;
 
+/**
+ * Time after which an acknowledgement is late, in seconds. A client acknowledges a few stanzas after 20 s, and a few lean
+ * stanzas after 100 s.
+ */
+const LATE_SECONDS = { ibb: 25, lean: 110 } as const;
+
 export interface Peer {
   readonly jid: string;
   readonly row: ClientRow;
@@ -25,10 +31,12 @@ export function peersOf(
   return { peers: found.slice(0, MAX_PEERS), leftOut: Math.max(0, found.length - MAX_PEERS) };
 }
 
-function reasonsOf({ suspended, unackedSeconds, waiting, slowedMs }: ClientRow): string[] {
+function reasonsOf({ envelope, suspended, unackedSeconds, waiting, slowedMs }: ClientRow): string[] {
   return [
     suspended ? "suspended: its server is away or busy" : "",
-    unackedSeconds > 0 ? `no acknowledgement for ${formatDuration(unackedSeconds * 1_000)}` : "",
+    unackedSeconds > LATE_SECONDS[envelope]
+      ? `no acknowledgement for ${formatDuration(unackedSeconds * 1_000)}`
+      : "",
     waiting > 0 ? "does not read fast enough" : "",
     slowedMs > 0 ? `over its budget, slowed to ${formatDuration(slowedMs)}` : "",
   ].filter((reason) => reason !== "");

@@ -33,6 +33,8 @@ export interface Chart {
 
 /** Width before the page has said how wide the chart is, in px. */
 const FIRST_WIDTH_PX = 300;
+/** Distances between two times of the axis, in seconds: no two have the same text. */
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
 const FONT = "11px system-ui, sans-serif";
 
 /** Draws lines over time with a scale on each axis, and a legend with the newest numbers. */
@@ -62,6 +64,7 @@ export function createChart({ name, lines, format, formatScale, scale, heightPx 
           ...axis,
           size: 26,
           space: 80,
+          incrs: TIME_STEPS,
           values: (_, splits) => splits.map((seconds) => formatClock(seconds * 1_000)),
         },
         {
