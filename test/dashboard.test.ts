@@ -75,7 +75,7 @@ describe.each(SERVERS)("the dashboard on %s", (server) => {
     const events = await alice.offer("events", { kind: "log" });
     const stock = await alice.offer("stock", { kind: "map" });
     stock.set(`bolts ${HOSTILE}`, { left: 12 });
-    publishCounter((value) => {
+    const counter = publishCounter((value) => {
       waves.publish({ sine: Math.sin(value / 15), load: { percent: value % 100 }, text: HOSTILE });
       temp.publish(21 + (value % 10) / 10);
       events.publish({ event: value, text: HOSTILE });
@@ -129,8 +129,9 @@ describe.each(SERVERS)("the dashboard on %s", (server) => {
     await page.locator("#notice").waitFor({ state: "hidden" });
     await page.locator(rowOf("alice@localhost/waves")).waitFor();
 
+    counter.stop();
     await alice.close();
-    await page.locator(rowOf("alice@localhost/waves")).waitFor({ state: "detached" });
+    await page.locator("#findings", { hasText: "alice@localhost/waves is offline" }).waitFor();
     await page.getByRole("button", { name: "Log out" }).click();
     expect(await page.getByLabel("Password").inputValue()).toBe("");
     expect(await page.locator("#board").isVisible()).toBe(false);

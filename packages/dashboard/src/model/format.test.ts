@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import {
+  formatAge,
   formatByteRate,
   formatBytes,
   formatDuration,
@@ -37,6 +38,7 @@ it("writes units", () => {
   expect([25, 1_500, 119_000, 180_000, 9_000_000, 259_200_000].map(formatDuration).map(plain)).toEqual([
     ...["25 ms", "1.5 s", "119 s", "3 min", "2.5 h", "3 d"],
   ]);
+  expect([-5, 900, 3_900].map(formatAge).map(plain)).toEqual(["now", "now", "3 s ago"]);
   expect([null, 0, 100, 1_000].map(formatWindow).map(plain)).toEqual(["–", "at once", "100 ms", "1 s"]);
 });
 

@@ -54,6 +54,12 @@ export function formatDuration(ms: number): string {
   return formatWith(ms / 86_400_000, "d");
 }
 
+/** Writes how long ago something was, in whole seconds: `now`, `3 s ago`. */
+export function formatAge(ms: number): string {
+  const seconds = Math.floor(ms / 1_000);
+  return seconds <= 0 ? "now" : `${formatDuration(seconds * 1_000)} ago`;
+}
+
 /** Writes a part from 0 to 1 as per cent. */
 export function formatPart(part: number): string {
   return formatWith(part * 100, "%");

@@ -35,6 +35,8 @@ export interface Chart {
 const FIRST_WIDTH_PX = 300;
 /** Distances between two times of the axis, in seconds: no two have the same text. */
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
+/** A chart below this height has its numbers closer together, so that it has at least two. */
+const SMALL_PX = 150;
 const FONT = "11px system-ui, sans-serif";
 
 /** Draws lines over time with a scale on each axis, and a legend with the newest numbers. */
@@ -69,7 +71,7 @@ export function createChart({ name, lines, format, formatScale, scale, heightPx 
         },
         {
           ...axis,
-          space: 28,
+          space: heightPx < SMALL_PX ? 16 : 28,
           size: (_, texts) =>
             (texts ?? []).reduce((most, text) => Math.max(most, text.length * 6.2), 20) + 12,
           values: (_u, splits, _axis, _space, increment) =>

@@ -34,6 +34,7 @@ export function showComparison(into: HTMLElement): () => void {
   });
   const table = createTable({
     name: "Bytes per update of each form",
+    isNarrow: true,
     columns: [
       { name: "service" },
       { name: "updates", isNumber: true },

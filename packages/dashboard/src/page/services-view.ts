@@ -1,6 +1,7 @@
 import type { ServiceRow } from "@stanzapack/component";
 import {
   formatByteRate,
+  formatAge,
   formatDuration,
   formatNumber,
   formatRate,
@@ -60,9 +61,7 @@ function cellsOf(row: ServiceRow, now: number): string[] {
     formatWindow(row.windowMs),
     formatRate(row.updatesIn),
     formatRate(row.updatesOut),
-    row.at === null
-      ? UNKNOWN
-      : `${formatDuration(Math.max(0, Math.floor((now - row.at) / 1_000) * 1_000))} ago`,
+    row.at === null ? UNKNOWN : formatAge(now - row.at),
     formatByteRate(row.chars),
     formatByteRate(row.jsonChars),
     formatTimes(row.jsonChars, row.chars),

@@ -21,6 +21,8 @@ export interface TableOptions {
   readonly name: string;
   /** The first column names the row. */
   readonly columns: readonly Column[];
+  /** Whether the table stays a table on a phone, in small print. Default: each row becomes a list. */
+  readonly isNarrow?: boolean;
   /** Makes the first cell of each row a button. */
   readonly onPress?: (key: string) => void;
 }
@@ -39,7 +41,7 @@ interface Shown {
 }
 
 /** A table whose rows become small lists on a phone. Its roles are written out, since `display` takes them away. */
-export function createTable({ name, columns, onPress }: TableOptions): Table {
+export function createTable({ name, columns, isNarrow, onPress }: TableOptions): Table {
   const head = columns.map((column) =>
     make("th", { scope: "col", role: "columnheader", class: classOf(column) }, column.name),
   );
@@ -50,7 +52,7 @@ export function createTable({ name, columns, onPress }: TableOptions): Table {
     {},
     make(
       "table",
-      { class: "wide", role: "table", "aria-label": name },
+      { class: isNarrow === true ? "narrow" : "wide", role: "table", "aria-label": name },
       make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...head)),
       body,
     ),
