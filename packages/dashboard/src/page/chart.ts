@@ -59,7 +59,7 @@ export function createChart({ name, lines, format, formatScale, scale, heightPx 
       height: heightPx,
       legend: { show: false },
       cursor: { show: false },
-      padding: [8, 12, 0, 0],
+      padding: [8, 26, 0, 0],
       scales: { y: { range: (_, least, greatest) => scale(least, greatest) } },
       axes: [
         {
