@@ -11,6 +11,7 @@ import { addSandbox } from "./commands/sandbox.js";
 import { addServe } from "./commands/serve.js";
 import { addServices } from "./commands/services.js";
 import { addSubscribe } from "./commands/subscribe.js";
+import { addTop } from "./commands/top.js";
 
 /** The whole command line. Wrong usage throws `CommanderError` instead of ending the process. */
 export function createProgram(): Command {
@@ -34,6 +35,7 @@ export function createProgram(): Command {
     addCursors,
     addMap,
     addCall,
+    addTop,
     addPurge,
     addEstimate,
     addBench,

@@ -43,9 +43,17 @@ export class Publishing {
     const batch = this.read(service, publisher, frame);
     const { throttle } = publisher.link;
     throttle.updates += batch.rows.length;
+    this.take(service, batch, now, throttle.owes);
+  }
+
+  /**
+   * Takes updates that are decoded already. `conflates`: the publisher is over its budget, and only the newest row of a
+   * service without history is sent on.
+   */
+  take(service: Service, batch: DataBatch<Uint8Array>, now: number, conflates = false): void {
     const refusal = service.kind.check?.(service, batch.rows);
     if (refusal !== undefined) return this.onRefused?.(service, refusal);
-    const arrival = this.accept(service, batch, now, throttle.owes);
+    const arrival = this.accept(service, batch, now, conflates);
     if (arrival !== undefined) return this.store(service, arrival, now);
     // All rows are repeated. For subscribers without a value, that is the answer to new demand.
     this.newest.settle(service);
@@ -119,8 +127,7 @@ export class Publishing {
 
   /**
    * Drops the repeated rows, and gives the others the next offsets of the service, and a time. Returns what is left.
-   * Undefined: every row was repeated. `conflates`: the publisher is over its budget, and only the newest row of a
-   * service without history is sent on.
+   * Undefined: every row was repeated. `conflates`: see `take`.
    */
   private accept(
     service: Service,
@@ -155,6 +162,9 @@ export class Publishing {
     const to = record.given + lost + fresh;
     record.given = to;
     this.stats.updatesIn += kept.length;
+    service.traffic.rowsIn += kept.length;
+    const newest = kept.at(-1);
+    if (newest !== undefined) service.traffic.newest = { row: newest, cameAt: now };
     this.stats.positionsLost += lost;
     // A time before the base of `at` cannot be sent.
     const newestAt = Math.max(record.oldestAt, now - batch.at);
