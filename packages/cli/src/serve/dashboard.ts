@@ -11,10 +11,10 @@ export async function startDashboard(
   logger: Logger,
 ): Promise<Dashboard> {
   const { tokenFile, host, port, ...addresses } = dashboard;
-  const { createDashboard } = await loadDashboard();
+  const module = await loadDashboard();
   const token = tokenFile === undefined ? undefined : await readToken(tokenFile, logger);
   const settings = { component: component.domain, ...addresses };
-  const served = await createDashboard({ host, port, token, settings });
+  const served = await module.createDashboard({ host, port, token, settings });
   logger.info(
     { url: served.url },
     token === undefined
