@@ -33,13 +33,9 @@ const NO_RULERS = {
 
 /** Returns the whole view: at most 80 columns wide. */
 export function formatView(snapshot: Snapshot, options: ViewOptions): string {
-  return [
-    formatHead(snapshot),
-    "",
-    formatServices(snapshot, options),
-    "",
-    formatClients(snapshot, options),
-  ].join("\n");
+  return [formatHead(snapshot), "", formatServices(snapshot, options), "", formatClients(snapshot, options)]
+    .join("\n")
+    .replace(/ +$/gm, "");
 }
 
 function formatHead({ component, overview: row, at }: Snapshot): string {

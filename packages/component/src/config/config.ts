@@ -77,8 +77,9 @@ export const configSchema = z.strictObject({
   /** Where the component keeps services, logs, maps, cursors and approvals: on its disk, or in memory. */
   store: storeSchema.optional(),
   /**
-   * Bare JIDs of administrators. They may run `stanzapack purge`, which removes everything that the component keeps of
-   * an account.
+   * Bare JIDs of administrators. They may see what the component does, by `stanzapack top` and by services that the
+   * component itself offers. They may run `stanzapack purge`, which removes everything that the component keeps of an
+   * account.
    */
   admins: z.array(account).max(1_000).default([]),
   /**

@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, encodeMapRows, encodeUpdate, type MapChange, type Value } from "@stanzapack/wire";
+import { DEFAULT_LIMITS, encodeMapRows, encodeUpdate, type MapChange } from "@stanzapack/wire";
 
 /** What a map of the component's own has been told, to find out what has changed. */
 export class MapCopy {

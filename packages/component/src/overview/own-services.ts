@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, encodeUpdate, StanzapackError, type Value } from "@stanzapack/wire";
+import { DEFAULT_LIMITS, encodeUpdate, StanzapackError } from "@stanzapack/wire";
 import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { Broker } from "../broker/broker.js";
