@@ -26,6 +26,7 @@ afterAll(() => browser.close());
 /** A tab in which every error of a script makes the test fail. */
 async function openPage(url: string): Promise<Page> {
   const page = await browser.context.newPage();
+  page.setDefaultTimeout(60_000);
   const faults: string[] = [];
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("console", (message) => {
