@@ -94,29 +94,35 @@ describe("TrafficAccount", () => {
     );
   });
 
-  test("divides what is passed over, as subscribing is, and all bytes up like the stanzas", () => {
-    const meter = createMeter();
-    const account = new TrafficAccount(meter, ["a", "b"]);
-    account.begin();
-    meter.received.xmpp += 900;
-    meter.sent.xmpp += 300;
-    account.countStanza(900, [{ service: "a", chars: 1 }]);
-    account.passOver();
-    for (const [service, down] of [
-      ["a", 100],
-      ["b", 200],
-    ] as const) {
-      meter.received.xmpp += down;
-      account.countStanza(down, [{ service, chars: 1 }]);
-      meter.sent.xmpp += 15;
-    }
-    expect(account.take().services).toEqual(
-      new Map([
-        ["a", { down: 400, up: 110 }],
-        ["b", { down: 800, up: 220 }],
-      ]),
-    );
-  });
+  test.each([
+    { bosh: false, up: [110, 220] },
+    { bosh: true, up: [132, 198] },
+  ])(
+    "divides what is passed over like the stanzas, and bytes up too, but for BOSH: $bosh",
+    ({ bosh, up }) => {
+      const meter = createMeter();
+      const account = new TrafficAccount(meter, ["a", "b"], bosh);
+      account.begin();
+      meter.received.xmpp += 900;
+      meter.sent.xmpp += 300;
+      account.countStanza(900, [{ service: "a", chars: 1 }]);
+      account.passOver();
+      for (const [service, down, request] of [
+        ["a", 100, 12],
+        ["b", 200, 18],
+      ] as const) {
+        meter.received.xmpp += down;
+        meter.sent.xmpp += request;
+        account.countStanza(down, [{ service, chars: 1 }]);
+      }
+      expect(account.take().services).toEqual(
+        new Map([
+          ["a", { down: 400, up: up[0] }],
+          ["b", { down: 800, up: up[1] }],
+        ]),
+      );
+    },
+  );
 
   test("what belongs to no service is part of the rest", () => {
     const meter = createMeter();

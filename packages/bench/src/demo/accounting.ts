@@ -16,46 +16,46 @@ export interface Part {
 /**
  * The bytes of one form's connection, divided among its services. The meter gives the total.
  *
- * The bytes down since the stanzas before belong to the stanzas that have arrived now. They are divided in proportion to
- * the stanzas' characters, and a stanza of several services by the characters of its parts. So the head of an HTTP answer
- * is divided like what the answer holds. All other bytes are divided in proportion to these: those up, which acknowledge,
- * and those of subscribing.
+ * The bytes since the stanzas before belong to the stanzas that have arrived now. They are divided in proportion to the
+ * stanzas' characters, and a stanza of several services by the characters of its parts. So the head of an HTTP answer is
+ * divided like what the answer holds. On BOSH that includes the bytes up: each answer makes one request. Elsewhere bytes
+ * up acknowledge everything until then. They are divided in proportion to all bytes down, like those of subscribing.
  */
 export class TrafficAccount {
   private base: Traffic | undefined;
-  /** Bytes down, by service. */
-  private readonly shares: Map<string, number>;
+  private readonly shares: Map<string, { down: number; up: number }>;
   /** Characters of stanzas of the last read, by service. */
   private readonly came = new Map<string | undefined, number>();
-  /** Bytes down after the stanzas before the last read, and after the last read. */
-  private before = 0;
-  private behind = 0;
+  /** The meter after the stanzas before the last read, and after the last read. */
+  private before: Traffic = { down: 0, up: 0 };
+  private behind: Traffic = this.before;
 
   constructor(
     private readonly meter: ByteMeter,
     services: readonly string[],
+    /** The connection is BOSH. */
+    private readonly pairsRequests = false,
   ) {
-    this.shares = new Map(services.map((service) => [service, 0]));
+    this.shares = new Map(services.map((service) => [service, { down: 0, up: 0 }]));
   }
 
   /** Begins to count. */
   begin(): void {
-    this.base = this.read();
-    this.before = this.behind = this.base.down;
+    this.base = this.before = this.behind = this.read();
   }
 
   /** Counts everything so far as bytes that belong to no stanza. */
   passOver(): void {
     this.divide();
-    for (const service of this.shares.keys()) this.shares.set(service, 0);
-    this.before = this.behind = this.read().down;
+    for (const share of this.shares.values()) share.down = share.up = 0;
+    this.before = this.behind = this.read();
   }
 
   /** Counts one stanza that consists of these parts. */
   countStanza(stanzaChars: number, parts: readonly Part[]): void {
-    const { down } = this.read();
-    if (down !== this.behind) this.divide();
-    this.behind = down;
+    const now = this.read();
+    if (now.down !== this.behind.down) this.divide();
+    this.behind = now;
     const whole = parts.reduce((sum, part) => sum + part.chars, 0);
     for (const { service, chars } of parts) {
       if (whole > 0) this.came.set(service, (this.came.get(service) ?? 0) + (stanzaChars * chars) / whole);
@@ -65,14 +65,15 @@ export class TrafficAccount {
   /** Divides the bytes among the stanzas of the last read. */
   private divide(): void {
     const allChars = [...this.came.values()].reduce((sum, chars) => sum + chars, 0);
-    const bytes = this.behind - this.before;
+    const { before, behind } = this;
     for (const [service, chars] of this.came) {
       const share = service === undefined ? undefined : this.shares.get(service);
-      if (service === undefined || share === undefined) continue;
-      this.shares.set(service, share + (bytes * chars) / allChars);
+      if (share === undefined) continue;
+      share.down += ((behind.down - before.down) * chars) / allChars;
+      if (this.pairsRequests) share.up += ((behind.up - before.up) * chars) / allChars;
     }
     this.came.clear();
-    this.before = this.behind;
+    this.before = behind;
   }
 
   /**
@@ -88,12 +89,14 @@ export class TrafficAccount {
     const now = this.read();
     const base = this.base ?? now;
     const total = { down: now.down - base.down, up: now.up - base.up };
-    const shares = [...this.shares.values()];
-    const [down, up] = [apportion(total.down, shares), apportion(total.up, shares)];
+    const downShares = [...this.shares.values()].map((share) => share.down);
+    const upShares = [...this.shares.values()].map((share) => share.up);
+    const down = apportion(total.down, downShares);
+    const up = apportion(total.up, this.pairsRequests ? upShares : downShares);
     const services = new Map(
       [...this.shares.keys()].map((service, i) => [service, { down: down[i] ?? 0, up: up[i] ?? 0 }]),
     );
-    const own = shares.reduce((sum, share) => sum + share, 0);
+    const own = downShares.reduce((sum, share) => sum + share, 0);
     return { total, services, rest: total.down === 0 ? 0 : Math.max(0, 1 - own / total.down) };
   }
 

@@ -2,6 +2,7 @@ import type { ByteMeter } from "@stanzapack/xmpp";
 import { FORMS, type Form } from "../rivals/forms.js";
 import { TrafficAccount, type Part } from "./accounting.js";
 import { Delivery, PublishedLog } from "./delivery.js";
+import type { Road } from "./publishers.js";
 import { DEMO_SERVICES, type DemoServiceName } from "./services.js";
 
 /** One row of the result. `service` is `*` for the whole connection of a form. */
@@ -36,9 +37,10 @@ export class FormMeasurement {
     readonly form: Form,
     meter: ByteMeter,
     logs: ReadonlyMap<string, PublishedLog>,
+    { url }: Road,
     private readonly escapes?: EscapeCount,
   ) {
-    this.traffic = new TrafficAccount(meter, [...logs.keys()]);
+    this.traffic = new TrafficAccount(meter, [...logs.keys()], /^https?:/.test(url));
     this.deliveries = new Map([...logs].map(([service, log]) => [service, new Delivery(log)]));
   }
 
