@@ -43,7 +43,7 @@ describe("what needs attention", () => {
       /^bad: The store .*no space/,
     ],
     ["a disk that fills", [{ store: { bytes: 1, freeBytes: 1e6, problem: null } }], /^warn: .* 1 MB free/],
-    ["lost updates", [{ lost: 3 }], /^warn: 3 updates are lost/],
+    ["lost updates", [{ lost: 3 }], /^warn: Updates lost .*: 3\.$/],
     ["a slow server", [{ roundTripMs: 2_500 }], /^bad: The XMPP server takes 2.5 s/],
     ["a busy processor", [{ processor: 0.97 }], /^warn: .* 97 % of a processor/],
     ["a stalled process", [{ loopDelayMs: 800 }], /^bad: .* nothing for 800 ms/],

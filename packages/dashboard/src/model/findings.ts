@@ -43,7 +43,8 @@ function* ofStore({ store, lost }: ComponentRow): Iterable<Finding> {
   const { freeBytes = null } = store ?? {};
   if (freeBytes !== null && freeBytes < LITTLE_SPACE_BYTES)
     yield { weight: "warn", text: `The disk of the store has only ${formatBytes(freeBytes)} free.` };
-  if (lost > 0) yield { weight: "warn", text: `${count(lost, "update")} lost since the component started.` };
+  if (lost > 0)
+    yield { weight: "warn", text: `Updates lost since the component started: ${formatNumber(lost)}.` };
 }
 
 function* ofComponent(row: ComponentRow): Iterable<Finding> {
@@ -103,7 +104,7 @@ function* ofServices(services: ReadonlyMap<string, ServiceRow>): Iterable<Findin
     else if (row.status !== "online" && row.subscribers > 0)
       yield {
         weight: "bad",
-        text: `${node} is ${row.status}, and has ${formatNumber(row.subscribers)} subscribers.`,
+        text: `${node} is ${row.status}. Subscribers that wait for it: ${formatNumber(row.subscribers)}.`,
       };
     else continue;
     said++;
