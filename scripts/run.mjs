@@ -21,13 +21,14 @@ const namedOrBoth = (args) => {
 
 /**
  * For each program: its file, arguments before the user's, variables of the environment, the servers that it needs, and
- * whether it needs what only tests use.
+ * whether it needs what only tests use, or what only pages use.
  */
 const PROGRAMS = {
   start: {
     file: at("packages/bench/dist/demo/main.js"),
     args: [],
     servers: (args) => named(optionOf(args, "--server") ?? "prosody"),
+    forBrowsers: true,
   },
   test: { file: VITEST, args: ["run"], servers: () => SERVERS, forTests: true },
   "test:whole": {
@@ -87,6 +88,7 @@ try {
   await setUp({
     servers: asksForHelp ? [] : program.servers(args),
     forTests: program.forTests === true && !asksForHelp,
+    forBrowsers: program.forBrowsers === true && !asksForHelp,
   });
 } catch (error) {
   fail(error);

@@ -11,6 +11,7 @@ const LONGEST = [
     "calls",
     "bystanders",
     "browser",
+    "dashboard",
     "joiners",
     "sandbox",
     "cursors",

@@ -64,7 +64,8 @@ async function measure(
   const elapsedMs = (): number => performance.now() - startedAt;
   await orAborted(stage.subscribe(), AbortSignal.any([interrupted, failed]));
   stage.passOver();
-  screen.start(() => ({ elapsedMs: elapsedMs(), rows: stage.rows(false), readings: stage.readings }));
+  const { readings, dashboardUrl } = stage;
+  screen.start(() => ({ elapsedMs: elapsedMs(), rows: stage.rows(false), readings, dashboardUrl }));
   try {
     const leftMs = options.for === undefined ? undefined : Math.max(0, options.for - elapsedMs());
     await lasting(leftMs, interrupted, failed);

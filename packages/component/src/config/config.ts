@@ -312,6 +312,32 @@ export const configSchema = z.strictObject({
       samplePercent: z.number().positive().max(100).default(1),
     })
     .optional(),
+  /**
+   * The dashboard, a web page for administrators, which `serve --dashboard` serves over HTTP. Its users log in with the
+   * JID and the password of an account of `admins`.
+   */
+  dashboard: z
+    .strictObject({
+      /** Address to listen at. Any other than loopback needs `tokenFile`. */
+      host: z.string().min(1).default("127.0.0.1"),
+      /** Port to listen at. 0: any free port; the log has its number. */
+      port: z.number().int().min(0).max(65_535).default(9_465),
+      /**
+       * File with a token of at least 16 characters, relative to the config file. A browser must give the token once,
+       * as `/?token=…`. Behind a proxy it is needed at loopback too: without it the page has only the names of this
+       * machine.
+       */
+      tokenFile: z.string().min(1).optional(),
+      /** The XMPP server's WebSocket address, for browsers. Default: what the host-meta of the JID's domain says. */
+      websocketUrl: z
+        .url({ protocol: /^wss?$/, error: "give an address like wss://example.org/ws" })
+        .optional(),
+      /** The XMPP server's BOSH address, for browsers. It is tried after `websocketUrl`. Default: as there. */
+      boshUrl: z
+        .url({ protocol: /^https?$/, error: "give an address like https://example.org/http-bind" })
+        .optional(),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       /** Least important level that the component logs to stderr, as JSON lines. `silent`: none. */
