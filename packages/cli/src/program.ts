@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { addBench } from "./commands/bench/bench.js";
 import { addCall } from "./commands/call.js";
 import { addCursors } from "./commands/cursors.js";
+import { addDoctor } from "./commands/doctor.js";
 import { addEstimate } from "./commands/estimate.js";
 import { addMap } from "./commands/map.js";
 import { addOffer } from "./commands/offer.js";
@@ -34,6 +35,7 @@ export function createProgram(): Command {
     addCursors,
     addMap,
     addCall,
+    addDoctor,
     addPurge,
     addEstimate,
     addBench,

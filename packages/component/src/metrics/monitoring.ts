@@ -7,6 +7,9 @@ import { StatusServer, type StatusAddress } from "./status-server.js";
 /** Time between two measurements of the round trip to the server, in ms. */
 const ROUND_TRIP_MS = 10_000;
 
+/** A line of `/ready`: the component runs, and is not connected. */
+export const STREAM_DOWN = "the stream to the XMPP server is down";
+
 /** The metrics of a component, the server of their pages, and the measurements that only metrics need. */
 export class Monitoring {
   private readonly metrics: Metrics;
@@ -53,7 +56,7 @@ export class Monitoring {
 
   private problems(): string[] {
     const problems: string[] = [];
-    if (!this.sources.online()) problems.push("the stream to the XMPP server is down");
+    if (!this.sources.online()) problems.push(STREAM_DOWN);
     const problem = this.sources.store()?.problem;
     if (problem !== undefined) problems.push(`the store cannot write: ${problem}`);
     return problems;

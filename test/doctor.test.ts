@@ -1,0 +1,339 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import tls from "node:tls";
+import { createComponent, loadConfig, type StreamsComponent } from "@stanzapack/component";
+import { startSandbox, type Sandbox, type SandboxComponent, type ServerKind } from "@stanzapack/sandbox";
+import { until } from "@stanzapack/testkit";
+import { createComponentConnection, NS, xml, type Connection } from "@stanzapack/xmpp";
+import { pino } from "pino";
+import { runCli } from "stanzapack";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { createCertificate } from "../packages/xmpp/src/testing/fake-server.js";
+import { loginEnvironment } from "./support/accounts.js";
+import { COMMAND, startProgram } from "./support/program.js";
+import { SERVERS } from "./support/stack.js";
+
+interface Row {
+  readonly check: string;
+  readonly side: string;
+  readonly result: string;
+  readonly found: string;
+  readonly fix: string | null;
+}
+
+/** What one run of `stanzapack doctor --json` found. */
+interface Diagnosis {
+  readonly status: number;
+  readonly rows: readonly Row[];
+  /** Checks with this result, in their order. */
+  named(result: string): string[];
+  of(check: string): Row;
+}
+
+const isRoot = process.getuid?.() === 0;
+/** Settings of a server that Stanzapack cannot work behind: a stanza is at most as long as this, in bytes. */
+const SMALL_STANZA_BYTES = 10_000;
+/** Runs the command in this process, and reads its rows. */
+async function diagnose(...args: readonly string[]): Promise<Diagnosis> {
+  let stdout = "";
+  const [out, err] = [vi.spyOn(process.stdout, "write"), vi.spyOn(process.stderr, "write")];
+  out.mockImplementation((text) => ((stdout += String(text)), true));
+  err.mockImplementation(() => true);
+  const status = await runCli(["doctor", "--json", ...args]).finally(() => {
+    out.mockRestore();
+    err.mockRestore();
+  });
+  const rows = JSON.parse(stdout) as Row[];
+  return {
+    ...{ status, rows },
+    named: (result) => rows.filter((row) => row.result === result).map(({ check }) => check),
+    of: (check) => rows.find((row) => row.check === check) as Row,
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  return port;
+}
+
+/** Starts a server that only shows a certificate. Returns its port. */
+async function startTls({ key, cert }: { key: string; cert: string }): Promise<number> {
+  const server = tls.createServer({ key, cert }).listen(0, "127.0.0.1");
+  server.on("tlsClientError", () => undefined);
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return (server.address() as net.AddressInfo).port;
+}
+
+describe.each(SERVERS)("stanzapack doctor behind %s", (server) => {
+  const folder = mkdtempSync(join(tmpdir(), "stanzapack-doctor-test-"));
+  let sandbox: Sandbox;
+  /** A server as it ships, with faults. */
+  let faulty: Sandbox;
+  let component: StreamsComponent;
+  let configFile = "";
+  /** What the component has logged: a lost stream is a warning. */
+  const warnings: string[] = [];
+
+  /** Writes a config file into a folder of its own, with a store and a secret there. */
+  function writeConfig(name: string, domain: string, secret: string, more: object = {}): string {
+    const at = join(folder, name);
+    mkdirSync(at);
+    writeFileSync(join(at, "secret"), secret, { mode: 0o600 });
+    const own = { domain, host: sandbox.host, port: sandbox.ports.component, secretFile: "secret" };
+    const file = join(at, "stanzapack.yaml");
+    writeFileSync(file, JSON.stringify({ component: own, store: { kind: "lmdb", path: "store" }, ...more }));
+    return file;
+  }
+
+  function as(user: string, at = sandbox): string[] {
+    const { STANZAPACK_JID = "", STANZAPACK_PASSWORD_FILE = "" } = loginEnvironment(at, user, folder);
+    return ["--jid", STANZAPACK_JID, "--password-file", STANZAPACK_PASSWORD_FILE];
+  }
+
+  const componentOf = (at: Sandbox, index = 0): SandboxComponent => at.components[index] as SandboxComponent;
+
+  beforeAll(async () => {
+    [sandbox, faulty] = await Promise.all([
+      startSandbox({ server, users: ["alice", "bob"] }),
+      startSandbox({ server, users: ["carol"], settings: "stock" }),
+    ]);
+    const { domain, secret } = componentOf(sandbox);
+    configFile = writeConfig("healthy", domain, secret, { metrics: { port: await freePort() } });
+    const logger = pino({ level: "warn" }, { write: (line: string) => void warnings.push(line) });
+    component = createComponent(await loadConfig(configFile), { logger });
+    spoil(server, faulty);
+    await Promise.all([component.start(), faulty.restart()]);
+  });
+  afterAll(async () => {
+    await component.stop();
+    await Promise.all([sandbox.stop(), faulty.stop()]);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("has no finding in a healthy deployment, from both sides, and does not disturb it", async () => {
+    const program = startProgram(
+      ...[
+        COMMAND,
+        "doctor",
+        "--config",
+        configFile,
+        ...as("bob"),
+        "--url",
+        sandbox.url,
+        "--ca",
+        sandbox.caFile,
+      ],
+      ...["--websocket-url", sandbox.websocketUrl, "--bosh-url", sandbox.boshUrl],
+    );
+    const status = await program.ended;
+    const { stdout, stderr } = program.output;
+    expect(stdout).toMatch(/^From the component's side\nok +config /);
+    expect(stdout).toMatch(/\n\nFrom the client's side\nok +password /);
+    expect(stdout).toMatch(/\nVerdict: nothing to fix; \d+ ok, \d+ skipped\.\n$/);
+    expect(stdout.match(/^(?:warning|failure) .*$/gm)).toBeNull();
+    expect(stdout.match(/^skipped +([\w-]+)/gm)?.map((line) => line.replace(/^skipped +/, ""))).toEqual([
+      ...["component-certificate", "store-version", "component-clock", "dns", "host-meta"],
+    ]);
+    expect(stdout).toMatch(/^ok +login +the running component is connected/m);
+    expect(stdout).toMatch(/^ok +lean +lean stanzas arrive/m);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(warnings).toEqual([]);
+  });
+
+  it("finds a wrong secret, an unknown domain and a closed port, and accepts the right ones", async () => {
+    const { domain, secret } = componentOf(sandbox, 1);
+    const right = await diagnose("--config", writeConfig("right", domain, secret));
+    expect(right.named("failure")).toEqual([]);
+    expect(right.named("warning")).toEqual(["process"]);
+    expect(right.of("login").found).toBe(`the server accepts ${domain} and the secret`);
+    const wrong = await diagnose("--config", writeConfig("wrong", domain, "guessed"));
+    expect([wrong.status, wrong.named("failure")]).toEqual([1, ["login"]]);
+    expect(wrong.of("login").found).toBe(`the server refuses the secret of ${domain}`);
+    expect(wrong.of("login").fix).toMatch(/^Prosody: .*component_secret.* ejabberd: .*password/);
+    const unknown = await diagnose("--config", writeConfig("unknown", "nobody.localhost", secret));
+    expect(unknown.named("failure")).toEqual(["domain"]);
+    expect(unknown.of("domain").found).toBe("the server does not know the component domain nobody.localhost");
+    const closed = writeConfig("closed", domain, secret);
+    const port = await freePort();
+    writeFileSync(
+      closed,
+      readFileSync(closed, "utf8").replace(String(sandbox.ports.component), String(port)),
+    );
+    const { of, named } = await diagnose("--config", closed);
+    expect(named("failure")).toEqual(["port"]);
+    expect(of("port").found).toContain(`127.0.0.1:${port} is closed (connect ECONNREFUSED`);
+  });
+
+  it("does not log in beside a component of which it knows nothing", async () => {
+    const { domain, secret } = componentOf(sandbox);
+    const file = writeConfig("memory", domain, secret, { store: { kind: "memory" } });
+    const { of } = await diagnose("--config", file);
+    expect(of("login")).toMatchObject({ result: "skipped" });
+    expect(warnings).toEqual([]);
+  });
+
+  it("finds a secret that cannot be read", async () => {
+    const file = writeConfig("unreadable", componentOf(sandbox, 1).domain, "");
+    rmSync(join(folder, "unreadable", "secret"));
+    mkdirSync(join(folder, "unreadable", "secret"));
+    const { of, named } = await diagnose("--config", file);
+    expect(named("failure")).toEqual(["secret"]);
+    expect(of("secret").found).toMatch(/secret cannot be read \(EISDIR\)$/);
+  });
+
+  it.runIf(isRoot)("finds a full disk", async () => {
+    const file = writeConfig("full", componentOf(sandbox, 1).domain, "x");
+    const disk = join(folder, "full", "store");
+    mkdirSync(disk);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]);
+    onTestFinished(() => void execFileSync("umount", ["-l", disk]));
+    expect(() => {
+      for (;;) appendFileSync(join(disk, "rest"), Buffer.alloc(65_536));
+    }).toThrow("ENOSPC");
+    const { of } = await diagnose("--config", file);
+    expect(of("store-space")).toMatchObject({ result: "failure" });
+    expect(of("store-space").found).toMatch(/^the disk is full: 0 MiB are free/);
+  });
+
+  it("finds a server without WebSocket, without BOSH, and a domain without a component", async () => {
+    const none = `127.0.0.1:${sandbox.ports.http}/none`;
+    const { status, of, named } = await diagnose(
+      ...[...as("bob"), "--url", sandbox.url, "--ca", sandbox.caFile, "--component", "nobody.localhost"],
+      ...["--websocket-url", `ws://${none}`, "--bosh-url", `http://${none}`],
+    );
+    expect([status, named("failure")]).toEqual([1, ["websocket", "bosh", "component"]]);
+    expect(of("bosh").found).toContain("404");
+    expect(of("websocket").fix).toMatch(/^Prosody: .*`websocket`.* ejabberd: .*ejabberd_http_ws/);
+  });
+
+  it("finds a closed port of the server, and a wrong password", async () => {
+    const { domain } = componentOf(sandbox);
+    const rest = ["--ca", sandbox.caFile, "--component", domain];
+    const closed = await diagnose(...as("bob"), ...rest, "--url", `xmpp://127.0.0.1:${await freePort()}`);
+    expect(closed.named("failure")).toEqual(["tcp"]);
+    expect(closed.of("tcp").found).toContain("ECONNREFUSED");
+    const password = join(folder, "wrong-password");
+    writeFileSync(password, "guessed", { mode: 0o600 });
+    const { of, named } = await diagnose(
+      ...["--jid", "alice@localhost", "--password-file", password, ...rest, "--url", sandbox.url],
+      ...["--websocket-url", sandbox.websocketUrl],
+    );
+    expect(named("failure")).toEqual(["tcp"]);
+    expect(of("tcp").found).toContain("refused the credentials");
+    expect(of("websocket")).toMatchObject({ result: "skipped", found: "the server has refused the account" });
+  });
+
+  it("finds certificates that are expired, of another name, and of an unknown authority", async () => {
+    const [expired, other] = [
+      createCertificate("localhost", { expired: true }),
+      createCertificate("other.test"),
+    ];
+    const ca = join(folder, "other-ca.pem");
+    writeFileSync(ca, expired.ca + other.ca);
+    const { of, named } = await diagnose(
+      ...[...as("bob"), "--url", sandbox.url, "--ca", ca, "--component", componentOf(sandbox).domain],
+      ...["--websocket-url", `wss://localhost:${await startTls(other)}/ws`],
+      ...["--bosh-url", `https://localhost:${await startTls(expired)}/bosh`],
+    );
+    expect(named("failure")).toEqual(["tcp-certificate", "websocket-certificate", "bosh-certificate"]);
+    expect(of("tcp-certificate").found).toMatch(/the certificate's authority is not trusted \(\w+\)$/);
+    expect(of("websocket-certificate").found).toMatch(/is for other\.test, and must be for localhost$/);
+    expect(of("bosh-certificate").found).toMatch(/the certificate expired on \d{4}-\d\d-\d\d$/);
+    expect(of("tcp").found).toMatch(/^clients refuse the certificate/);
+  });
+
+  it("finds a component whose clock is off by an hour", async () => {
+    const stand = await pretend(componentOf(sandbox, 1), sandbox.ports.component, "process-1");
+    onTestFinished(() => stand.stop());
+    const { domain } = componentOf(sandbox, 1);
+    const { of, named } = await diagnose(
+      ...[...as("bob"), "--url", sandbox.url, "--ca", sandbox.caFile, "--component", domain],
+    );
+    // The stand-in has no links.
+    expect(named("failure")).toEqual(["clock", "link"]);
+    expect(of("clock").found).toMatch(/the component's clock is 3,600 s ahead of this machine's$/);
+  });
+
+  it("finds a rate limit below the load, a stanza limit, and two components of one domain", async () => {
+    const { component: port } = faulty.ports;
+    const stands = [await pretend(componentOf(faulty), port, "process-1")];
+    // Prosody lets one connection have a domain.
+    if (server === "ejabberd") stands.push(await pretend(componentOf(faulty), port, "process-2"));
+    onTestFinished(async () => void (await Promise.all(stands.map((stand) => stand.stop()))));
+    const { of, named, status } = await diagnose(
+      ...[...as("carol", faulty), "--url", faulty.url, "--ca", faulty.caFile, "--load", "20"],
+      ...["--component", componentOf(faulty).domain],
+    );
+    expect(status).toBe(1);
+    expect(named("failure")).toEqual([
+      ...(server === "ejabberd" ? ["one-process", "clock"] : ["clock", "link"]),
+      ...["rate", "stanza-size"],
+    ]);
+    expect(of("rate").found).toMatch(/reads about \d+ kB\/s of one client; the load is 20 kB\/s$/);
+    expect(of("stanza-size").found).toMatch(/ends the stream over a stanza of 90,000 bytes \(.*\)$/);
+    if (server === "ejabberd")
+      expect(of("one-process").found).toMatch(/^2 processes answer for streams\.localhost/);
+  });
+});
+
+it("ends at a signal, with exit code 1", async () => {
+  const silent = net.createServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  onTestFinished(() => void silent.close());
+  const sockets: net.Socket[] = [];
+  silent.on("connection", (socket) => sockets.push(socket));
+  const { port } = silent.address() as net.AddressInfo;
+  const folder = mkdtempSync(join(tmpdir(), "stanzapack-doctor-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const password = join(folder, "password");
+  writeFileSync(password, "x", { mode: 0o600 });
+  const {
+    process: child,
+    output,
+    ended,
+  } = startProgram(
+    ...[COMMAND, "doctor", "--jid", "a@localhost", "--password-file", password, "--component", "s.localhost"],
+    ...["--url", `xmpp://127.0.0.1:${port}`],
+  );
+  await until(() => sockets.length > 0, 5_000, "a connection");
+  child.kill("SIGINT");
+  expect(await ended).toBe(1);
+  expect(output.stderr).toMatch(/^stanzapack: aborted: interrupted after 4 of \d+ checks/m);
+});
+
+/** Adds a small stanza limit to the server's settings and, on ejabberd, several components of one domain. */
+function spoil(server: ServerKind, { configFile }: Sandbox): void {
+  const text = readFileSync(configFile, "utf8");
+  const spoilt =
+    server === "prosody"
+      ? `c2s_stanza_size_limit = ${SMALL_STANZA_BYTES}\n${text}`
+      : `${text.replace(/max_stanza_size: 262144/, `max_stanza_size: ${SMALL_STANZA_BYTES}`)}
+domain_balancing:
+  streams.localhost:
+    type: random
+    component_number: 2
+`;
+  writeFileSync(configFile, spoilt);
+}
+
+/** Connects a program that answers as a component does, with a clock an hour ahead, and that has no links. */
+async function pretend({ domain, secret }: SandboxComponent, port: number, id: string): Promise<Connection> {
+  const connection = createComponentConnection({ domain, secret, host: "127.0.0.1", port });
+  connection.onIq("get", NS.DISCO_INFO, "query", () =>
+    xml("query", NS.DISCO_INFO, xml("feature", { var: NS.STANZAPACK })),
+  );
+  connection.onIq("get", NS.STANZAPACK, "process", () => xml("process", { xmlns: NS.STANZAPACK, id }));
+  connection.onIq("get", NS.TIME, "time", () =>
+    xml("time", NS.TIME, xml("utc", {}, new Date(Date.now() + 3_600_000).toISOString())),
+  );
+  await connection.start();
+  return connection;
+}
