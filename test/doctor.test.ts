@@ -29,6 +29,7 @@ interface Row {
 interface Diagnosis {
   readonly status: number;
   readonly rows: readonly Row[];
+  readonly stderr: string;
   /** Checks with this result, in their order. */
   named(result: string): string[];
   of(check: string): Row;
@@ -39,17 +40,17 @@ const isRoot = process.getuid?.() === 0;
 const SMALL_STANZA_BYTES = 10_000;
 /** Runs the command in this process, and reads its rows. */
 async function diagnose(...args: readonly string[]): Promise<Diagnosis> {
-  let stdout = "";
+  let [stdout, stderr] = ["", ""];
   const [out, err] = [vi.spyOn(process.stdout, "write"), vi.spyOn(process.stderr, "write")];
   out.mockImplementation((text) => ((stdout += String(text)), true));
-  err.mockImplementation(() => true);
+  err.mockImplementation((text) => ((stderr += String(text)), true));
   const status = await runCli(["doctor", "--json", ...args]).finally(() => {
     out.mockRestore();
     err.mockRestore();
   });
   const rows = JSON.parse(stdout) as Row[];
   return {
-    ...{ status, rows },
+    ...{ status, rows, stderr },
     named: (result) => rows.filter((row) => row.result === result).map(({ check }) => check),
     of: (check) => rows.find((row) => row.check === check) as Row,
   };
@@ -156,6 +157,9 @@ describe.each(SERVERS)("stanzapack doctor behind %s", (server) => {
     expect(right.of("login").found).toBe(`the server accepts ${domain} and the secret`);
     const wrong = await diagnose("--config", writeConfig("wrong", domain, "guessed"));
     expect([wrong.status, wrong.named("failure")]).toEqual([1, ["login"]]);
+    expect(wrong.stderr).toBe(
+      "stanzapack: unhealthy: failed: login. Each has a line that says how to fix it.\n",
+    );
     expect(wrong.of("login").found).toBe(`the server refuses the secret of ${domain}`);
     expect(wrong.of("login").fix).toMatch(/^Prosody: .*component_secret.* ejabberd: .*password/);
     const unknown = await diagnose("--config", writeConfig("unknown", "nobody.localhost", secret));

@@ -47,7 +47,7 @@ export async function doctor(options: DoctorOptions): Promise<void> {
   else process.stdout.write(`\n${formatVerdict(outcomes)}\n`);
   const failed = failedChecks(outcomes);
   if (failed.length > 0)
-    throw new ChecksFailed(`failed: ${failed.join(", ")}. The lines above say how to fix each.`);
+    throw new ChecksFailed(`failed: ${failed.join(", ")}. Each has a line that says how to fix it.`);
 }
 
 interface Screen {
@@ -82,8 +82,10 @@ function createScreen(total: number, json: boolean, both: boolean): Screen {
   };
 }
 
-async function toTarget(options: DoctorOptions, hasConfig: boolean): Promise<ClientTarget> {
+/** Undefined if the config has faults and nothing else names the component: the config is to be mended first. */
+async function toTarget(options: DoctorOptions, hasConfig: boolean): Promise<ClientTarget | undefined> {
   const component = options.component ?? (hasConfig ? await domainOf(options.config) : undefined);
+  if (component === undefined && hasConfig) return undefined;
   const jid = prepared(required(options, "jid"));
   const domain = jid.slice(jid.indexOf("@") + 1);
   const given: Partial<Record<TransportKind, string>> = {};
@@ -102,7 +104,7 @@ async function toTarget(options: DoctorOptions, hasConfig: boolean): Promise<Cli
   };
 }
 
-/** Undefined if the config has faults: the check of the config says which. */
+/** Undefined if the config has faults. */
 async function domainOf(file: string | undefined): Promise<string | undefined> {
   return readConfig(file).then(
     ({ component }) => component.domain,

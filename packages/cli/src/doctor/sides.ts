@@ -46,7 +46,7 @@ export async function checkComponentSide(
   signal: AbortSignal,
   hooks: RunHooks = {},
 ): Promise<Outcome[]> {
-  const state: ComponentState = { file, runs: "unknown" };
+  const state: ComponentState = { file, tlsFails: false, runs: "unknown" };
   try {
     return await runChecks(COMPONENT_SIDE, state, signal, hooks);
   } finally {

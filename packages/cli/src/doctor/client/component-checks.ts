@@ -8,6 +8,8 @@ import { connectionOf, LOGINS, type ClientState } from "./client-state.js";
 const DEADLINE_MS = 12_000;
 /** Longest wait for one answer, in ms. */
 const ANSWER_MS = 8_000;
+/** Longest wait for the id of a process, in ms. It is asked beside a login too, which must not wait long. */
+const PROCESS_MS = 3_000;
 /** Pings of which the middle one counts. */
 const PINGS = 5;
 /** Questions by which processes are told apart. Two processes chosen by chance answer alike once in 500,000 times. */
@@ -93,7 +95,7 @@ export async function askProcesses(
 ): Promise<void> {
   const asking = Array.from({ length: times }, async () => {
     const iq = xml("iq", { type: "get", to: target.component }, xml("process", NS.STANZAPACK));
-    const answer = await connection.request(iq, { signal, timeoutMs: ANSWER_MS });
+    const answer = await connection.request(iq, { signal, timeoutMs: PROCESS_MS });
     const id: unknown = answer.getChild("process", NS.STANZAPACK)?.attrs["id"];
     if (typeof id === "string") processes.add(id);
   });

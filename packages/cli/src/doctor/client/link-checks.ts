@@ -35,13 +35,17 @@ export const LINK_CHECKS: readonly Check<ClientState>[] = [
   },
   {
     ...{ id: "lean", side: "client", deadlineMs: PROBE_MS + 2_000, needs: ["link"] },
-    async run({ client }, signal) {
+    async run(state, signal) {
+      const { client } = state;
       const kind = await new Promise<"lean" | "ibb">((resolve) => {
         if (client?.envelope?.up === "lean") return resolve("lean");
         client?.on("envelope", resolve);
         const end = (): void => resolve("ibb");
         AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]).addEventListener("abort", end);
       });
+      // Later checks log in themselves, and an account has few sessions.
+      await client?.close();
+      delete state.client;
       if (kind === "lean") return ok("lean stanzas arrive unchanged, so small blocks use them");
       return warning(
         "lean stanzas do not arrive unchanged, or the component's `envelope` is `ibb`: each block takes some 80 bytes more",

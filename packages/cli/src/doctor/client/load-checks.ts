@@ -27,6 +27,8 @@ export const LOAD_CHECKS: readonly Check<ClientState>[] = [
     async run(state, signal) {
       const connection = await openSpare(state, signal);
       const rate = await measureRate(connection, state.target.domain, signal);
+      if (connection.state !== "online")
+        return failure("the server ended the stream while 256 KiB were sent", FIX.rate);
       state.bytesPerSecond = rate.bytesPerSecond;
       return judgeRate(rate, state.target.loadBytesPerSecond);
     },
@@ -38,7 +40,8 @@ export const LOAD_CHECKS: readonly Check<ClientState>[] = [
       // Rests of the measurement may wait in the old connection.
       await state.spare?.stop();
       const connection = await openSpare(state, signal);
-      const outcome = await sendLarge(connection, signal);
+      // Stopped at once, because a resumed session would send the stanza again.
+      const outcome = await sendLarge(connection, signal).finally(() => connection.stop());
       if (outcome === "arrived") return ok(`a stanza of ${STANZA_CHARS.toLocaleString("en")} bytes arrives`);
       if (outcome !== "late")
         return failure(

@@ -28,7 +28,7 @@ function writeConfig(more: string, secret = "s3cret\n"): { folder: string; file:
 
 /** Runs the checks that need no server. */
 async function run(file: string): Promise<{ state: ComponentState; of: (id: string) => Outcome }> {
-  const state: ComponentState = { file, runs: "unknown" };
+  const state: ComponentState = { file, tlsFails: false, runs: "unknown" };
   const outcomes = await runChecks([...CONFIG_CHECKS, ...STORE_CHECKS, ...STATUS_CHECKS], state, never);
   return { state, of: (id) => outcomes.find(({ check }) => check.id === id) as Outcome };
 }

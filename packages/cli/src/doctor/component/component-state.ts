@@ -1,7 +1,10 @@
 import type { ComponentConfig, ResolvedConfig, StoreState } from "@stanzapack/component";
 import type { Connection } from "@stanzapack/xmpp";
 
-/** Whether a component with this config runs. `down`: it runs, and is not connected to the server. */
+/**
+ * Whether a component with this config runs. `down`: it runs, and is not connected to the server, so that a second login
+ * takes nothing from it. `running`: nothing says whether it is connected.
+ */
 export type RunState = "connected" | "down" | "running" | "stopped" | "unknown";
 
 /** What the checks of the component's side share. Each field is set by the check that finds it out. */
@@ -14,6 +17,8 @@ export interface ComponentState {
   store?: StoreState;
   /** Whether a process has the store. Undefined: not known, or the store is in memory. */
   storeHeld?: boolean;
+  /** The component refuses the TLS of the server's port, so nothing is tried over it. */
+  tlsFails: boolean;
   runs: RunState;
   /** The component's connection, while doctor is logged in with the domain and the secret. */
   connection?: Connection;

@@ -43,25 +43,16 @@ export const SERVER_CHECKS: readonly Check<ComponentState>[] = [
   {
     ...{ id: "component-certificate", side: "component", deadlineMs: NETWORK_MS, needs: ["port", "secret"] },
     async run(state, signal) {
-      const { host, port } = resolvedOf(state).component;
-      const options = tlsOf(state);
-      if (options === undefined)
-        return isLoopbackHost(host)
-          ? skipped("no TLS is configured, and the stream does not leave this machine")
-          : warning(`the stream to ${host} is not encrypted`, FIX.componentPlain);
-      try {
-        const seen = await readCertificate({ host, port, tls: options }, signal);
-        const names = [options.serverName];
-        return judgeCertificate(`${host}:${port}`, seen, names, wallNow(), FIX.componentCertificate);
-      } catch (error) {
-        return failure(`${host}:${port} has no TLS (${textOf(error)})`, FIX.componentTls);
-      }
+      const finding = await judgeTls(state, signal);
+      state.tlsFails = finding.result === "failure";
+      return finding;
     },
   },
   {
     ...{ id: "domain", side: "component", deadlineMs: NETWORK_MS, needs: ["port", "secret"] },
     // A header alone is no login: it does not touch a component that is connected.
     async run(state, signal) {
+      if (state.tlsFails) return skipped("the component refuses the TLS of the port");
       const { domain, host, port } = resolvedOf(state).component;
       const stream = await openRawStream({ host, port }, signal, tlsOf(state));
       try {
@@ -96,7 +87,8 @@ export const LOGIN_CHECKS: readonly Check<ComponentState>[] = [
           return skipped(
             "it is not known whether the component runs, and a second login could take its stanzas; set `metrics: {}`",
           );
-        default:
+        case "down":
+        case "stopped":
           return logIn(state, signal);
       }
     },
@@ -122,6 +114,23 @@ export const LOGIN_CHECKS: readonly Check<ComponentState>[] = [
     },
   },
 ];
+
+/** Looks at the certificate of the component port, if the config asks for TLS. */
+async function judgeTls(state: ComponentState, signal: AbortSignal): Promise<Finding> {
+  const { host, port } = resolvedOf(state).component;
+  const options = tlsOf(state);
+  if (options === undefined)
+    return isLoopbackHost(host)
+      ? skipped("no TLS is configured, and the stream does not leave this machine")
+      : warning(`the stream to ${host} is not encrypted`, FIX.componentPlain);
+  try {
+    const seen = await readCertificate({ host, port, tls: options }, signal);
+    const names = [options.serverName];
+    return judgeCertificate(`${host}:${port}`, seen, names, wallNow(), FIX.componentCertificate);
+  } catch (error) {
+    return failure(`${host}:${port} has no TLS (${textOf(error)})`, FIX.componentTls);
+  }
+}
 
 /** Logs in with the domain and the secret, and stays connected until the state is closed. */
 async function logIn(state: ComponentState, signal: AbortSignal): Promise<Finding> {
