@@ -39,7 +39,7 @@ export const FIX = {
     prosody:
       "make `component_secret` of the domain and the component's secret file equal, then restart Prosody.",
     ejabberd:
-      "make `password` of the domain in `hosts` and the component's secret file equal, then restart ejabberd.",
+      "name the domain in `hosts` of the listener `ejabberd_service`, with the secret as `password`, then restart it.",
   },
   taken: {
     prosody: "stop the other component that is connected with this domain, or give each a domain of its own.",

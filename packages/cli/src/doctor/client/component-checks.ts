@@ -18,10 +18,10 @@ const ASKS = 20;
 export const COMPONENT_CHECKS: readonly Check<ClientState>[] = [
   {
     ...{ id: "ping", side: "client", deadlineMs: DEADLINE_MS, needsOneOf: LOGINS },
-    async run(state, signal) {
+    async run(state) {
       const connection = connectionOf(state);
       const times: number[] = [];
-      for (let i = 0; i < PINGS; i++) times.push(await ping(connection, state.target.domain, signal));
+      for (let i = 0; i < PINGS; i++) times.push(await ping(connection, state.target.domain));
       return ok(`${state.target.domain} answers a ping in ${middle(times)} ms`);
     },
   },
@@ -50,8 +50,8 @@ export const COMPONENT_CHECKS: readonly Check<ClientState>[] = [
   {
     ...{ id: "one-process", side: "client", deadlineMs: DEADLINE_MS, needs: ["component"] },
     /** With several components of one domain, the iqs of a client are answered by different processes. */
-    async run(state, signal) {
-      await askProcesses(state, connectionOf(state), ASKS, signal);
+    async run(state) {
+      await askProcesses(state, connectionOf(state), ASKS);
       return judgeProcesses(state.target.component, state.processes.size);
     },
   },
@@ -77,10 +77,10 @@ export const COMPONENT_CHECKS: readonly Check<ClientState>[] = [
 ];
 
 /** XEP-0199. A server without it answers with an error, which takes as long. Returns the time in ms. */
-export async function ping(connection: Connection, to: string, signal: AbortSignal): Promise<number> {
+export async function ping(connection: Connection, to: string): Promise<number> {
   const startedAt = performance.now();
   const iq = xml("iq", { type: "get", to }, xml("ping", NS.PING));
-  await connection.request(iq, { signal, timeoutMs: ANSWER_MS }).catch((error: unknown) => {
+  await connection.request(iq, { timeoutMs: ANSWER_MS }).catch((error: unknown) => {
     if (!(error instanceof StanzaError)) throw error;
   });
   return performance.now() - startedAt;
@@ -91,11 +91,10 @@ export async function askProcesses(
   { target, processes }: ClientState,
   connection: Connection,
   times: number,
-  signal: AbortSignal,
 ): Promise<void> {
   const asking = Array.from({ length: times }, async () => {
     const iq = xml("iq", { type: "get", to: target.component }, xml("process", NS.STANZAPACK));
-    const answer = await connection.request(iq, { signal, timeoutMs: PROCESS_MS });
+    const answer = await connection.request(iq, { timeoutMs: PROCESS_MS });
     const id: unknown = answer.getChild("process", NS.STANZAPACK)?.attrs["id"];
     if (typeof id === "string") processes.add(id);
   });

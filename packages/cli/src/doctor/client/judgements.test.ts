@@ -4,7 +4,7 @@ import { FIX } from "../base/remedies.js";
 import { judgeGzip, judgeSession, readSession } from "./bosh-checks.js";
 import { judgeProcesses } from "./component-checks.js";
 import { judgeDns, judgeHostMeta } from "./discovery-checks.js";
-import { judgeRate, rateOf } from "./load-checks.js";
+import { judgeEnd, judgeRate, rateOf } from "./load-checks.js";
 import { judgeLogin } from "./transport-checks.js";
 
 describe("discovery", () => {
@@ -108,6 +108,12 @@ describe("the rate", () => {
     const arrivals = [5, 10, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000];
     expect(rateOf(arrivals, 32, 8_000, 6_000)).toEqual({ bytesPerSecond: 8_000, complete: false });
     expect(rateOf([], 32, 8_000, 6_000)).toEqual({ bytesPerSecond: 0, complete: false });
+  });
+
+  test("that ends the stream has the remedy of its cause", () => {
+    const large = new XmppError("protocol", "XML stanza is too big", { condition: "policy-violation" });
+    expect(judgeEnd(large)).toMatchObject({ result: "failure", fix: FIX.stanzaSize });
+    expect(judgeEnd(new XmppError("disconnected", "gone")).fix).toBe(FIX.rate);
   });
 
   test("below the usual need is a warning, and below the load of the user a failure", () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { NS, type Connection } from "@stanzapack/xmpp";
+import { NS, XmppError, type Connection } from "@stanzapack/xmpp";
+import { untilAborted } from "../../base/signals.js";
 import { failure, ok, skipped, warning, type Check, type Finding } from "../base/check.js";
 import { FIX } from "../base/remedies.js";
 import { textOf } from "../base/text-of.js";
@@ -27,14 +28,13 @@ export const LOAD_CHECKS: readonly Check<ClientState>[] = [
     async run(state, signal) {
       const connection = await openSpare(state, signal);
       const rate = await measureRate(connection, state.target.domain, signal);
-      if (connection.state !== "online")
-        return failure("the server ended the stream while 256 KiB were sent", FIX.rate);
+      if (rate.ended !== undefined) return judgeEnd(rate.ended);
       state.bytesPerSecond = rate.bytesPerSecond;
       return judgeRate(rate, state.target.loadBytesPerSecond);
     },
   },
   {
-    ...{ id: "stanza-size", side: "client", deadlineMs: STANZA_MS + 12_000, needs: ["rate"] },
+    ...{ id: "stanza-size", side: "client", deadlineMs: STANZA_MS + 12_000, needsOneOf: LOGINS },
     /** Sends the largest stanza that a client of ours sends, to its own session. */
     async run(state, signal) {
       // Rests of the measurement may wait in the old connection.
@@ -67,6 +67,8 @@ export interface MeasuredRate {
   readonly bytesPerSecond: number;
   /** All of `TOTAL_BYTES` arrived in time. */
   readonly complete: boolean;
+  /** Why the stream ended meanwhile. */
+  readonly ended?: XmppError;
 }
 
 async function measureRate(
@@ -85,14 +87,21 @@ async function measureRate(
       left--;
       connection.send(chunk);
       // The server reads in order: it answers when it has read the chunk.
-      await ping(connection, domain, limit);
+      await ping(connection, domain);
       arrivals.push(performance.now() - startedAt);
     }
   };
-  await Promise.allSettled(Array.from({ length: IN_FLIGHT }, sendInTurn));
+  let ended: XmppError | undefined;
+  const undoOffline = connection.on("offline", ({ reason }) => {
+    ended = reason ?? new XmppError("disconnected", "no reason");
+  });
+  const all = Promise.allSettled(Array.from({ length: IN_FLIGHT }, sendInTurn));
+  await Promise.race([all, untilAborted(limit)]);
   undo();
+  undoOffline();
   signal.throwIfAborted();
-  return rateOf(arrivals, TOTAL_BYTES / CHUNK_BYTES, CHUNK_BYTES, MEASURE_MS);
+  const rate = rateOf(arrivals, TOTAL_BYTES / CHUNK_BYTES, CHUNK_BYTES, MEASURE_MS);
+  return ended === undefined ? rate : { ...rate, ended };
 }
 
 /**
@@ -110,6 +119,13 @@ export function rateOf(
     return { bytesPerSecond: (chunks * chunkBytes * 1_000) / Math.max(1, lastMs), complete: true };
   const late = arrivals.filter((ms) => ms > limitMs / 2).length;
   return { bytesPerSecond: (late * chunkBytes * 1_000) / (limitMs / 2), complete: false };
+}
+
+/** Judges why a server ended the stream of a client that sends much. */
+export function judgeEnd(reason: XmppError): Finding {
+  // ejabberd takes the stanzas of one read for one stanza, and refuses it as too large.
+  const fix = reason.condition === "policy-violation" ? FIX.stanzaSize : FIX.rate;
+  return failure(`the server ends the stream of a client that sends 256 KiB (${textOf(reason)})`, fix);
 }
 
 /** `load`: bytes a second that the user needs. Undefined: the usual need, and then a lower rate is a warning. */

@@ -103,7 +103,7 @@ async function tryAddress(
     const connection = await logIn(state, url, signal);
     const tookMs = Math.round(performance.now() - startedAt);
     try {
-      await askProcesses(state, connection, ASKS, signal);
+      await askProcesses(state, connection, ASKS);
     } finally {
       if (state.connection === undefined) {
         state.connection = connection;

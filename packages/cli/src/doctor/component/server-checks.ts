@@ -157,7 +157,8 @@ export function judgeHeader(domain: string, header: string): Finding {
   const [, condition] = /<stream:error[^>]*>\s*<([\w-]+)/.exec(header) ?? [];
   if (condition !== undefined)
     return failure(`the server refuses ${domain}: ${condition}`, FIX.unknownDomain);
-  return ok(`the server knows the component domain ${domain}`);
+  // ejabberd answers every domain, and refuses an unknown one at the login.
+  return ok(`the server does not refuse the component domain ${domain}`);
 }
 
 /** Judges why a login as a component failed. */
@@ -168,7 +169,10 @@ export function judgeLogin(domain: string, error: unknown): Finding {
     return failure(`the server does not know the component domain ${domain}`, FIX.unknownDomain);
   switch (error.code) {
     case "auth":
-      return failure(`the server refuses the secret of ${domain}`, FIX.wrongSecret);
+      return failure(
+        `the server refuses the secret of ${domain} (ejabberd refuses an unknown domain alike)`,
+        FIX.wrongSecret,
+      );
     case "conflict":
       return failure(`another component is connected with ${domain}`, FIX.taken);
     case "tls":
