@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import { NS, parseServiceUrl, wallNow } from "@stanzapack/xmpp";
 import { ok, skipped, warning, type Check, type Finding } from "../base/check.js";
 import { FIX } from "../base/remedies.js";
@@ -75,8 +76,7 @@ async function createSession(
   );
   const theirs = Date.parse(reply.headers.date ?? "");
   if (!Number.isNaN(theirs)) state.httpDate = { theirs, asked, answered: wallNow() };
-  const text = gzip ? "" : reply.body.toString();
-  // A compressed answer is not read for its sid: the server ends a session without requests by itself.
+  const text = (toSent(reply).gzip ? gunzipSync(reply.body) : reply.body).toString();
   const [, sid = "none"] = /\bsid=['"]([^'"]*)['"]/.exec(text) ?? [];
   const end = await post(`sid='${sid}' type='terminate'`);
   return { reply, end, text };

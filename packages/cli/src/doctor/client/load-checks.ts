@@ -4,7 +4,7 @@ import { untilAborted } from "../../base/signals.js";
 import { failure, ok, skipped, warning, type Check, type Finding } from "../base/check.js";
 import { FIX } from "../base/remedies.js";
 import { textOf } from "../base/text-of.js";
-import { logIn, LOGINS, type ClientState } from "./client-state.js";
+import { LOGIN_MS, logIn, LOGINS, type ClientState } from "./client-state.js";
 import { ping } from "./component-checks.js";
 
 /** What is sent to measure the rate: 256 KiB in messages to doctor's own session, which nobody else receives. */
@@ -18,6 +18,8 @@ const MEASURE_MS = 5_000;
 const NEEDED_BYTES_PER_SECOND = 64_000;
 /** Largest stanza of ours: a block of 65,535 bytes in base64, and its envelope. In characters. */
 const STANZA_CHARS = 90_000;
+/** Longest time for a clean close, in ms. What waits for a server with a rate limit need not arrive. */
+const CLOSE_MS = 500;
 /** Longest wait for the large stanza, in ms. */
 const STANZA_MS = 10_000;
 
@@ -60,7 +62,8 @@ export const LOAD_CHECKS: readonly Check<ClientState>[] = [
 ];
 
 async function openSpare(state: ClientState, signal: AbortSignal): Promise<Connection> {
-  return (state.spare = await logIn(state, state.url ?? "", signal));
+  const timeouts = { onlineMs: LOGIN_MS, closeMs: CLOSE_MS };
+  return (state.spare = await logIn(state, state.url ?? "", signal, { timeouts }));
 }
 
 export interface MeasuredRate {

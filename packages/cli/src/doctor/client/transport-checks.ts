@@ -102,13 +102,12 @@ async function tryAddress(
     const startedAt = performance.now();
     const connection = await logIn(state, url, signal);
     const tookMs = Math.round(performance.now() - startedAt);
-    try {
-      await askProcesses(state, connection, ASKS);
-    } finally {
-      if (state.connection === undefined) {
-        state.connection = connection;
-        state.url = url;
-      } else await connection.stop();
+    if (state.connection === undefined) {
+      state.connection = connection;
+      state.url = url;
+    } else {
+      // ejabberd may choose the process of a component by the full JID, which differs for each login.
+      await askProcesses(state, connection, ASKS).finally(() => connection.stop());
     }
     return ok(`logged in over ${parseServiceUrl(url).url.host} in ${tookMs} ms`);
   } catch (error) {
@@ -133,9 +132,9 @@ export function judgeLogin(kind: TransportKind, url: string, error: XmppError): 
 
 function noAddress(kind: TransportKind): string {
   return {
-    tcp: "no address of TCP is known: DNS has none, or `--url` names another transport",
-    websocket: "no address of WebSocket is known: host-meta names none; give one with `--websocket-url`",
-    bosh: "no address of BOSH is known: host-meta names none; give one with `--bosh-url`",
+    tcp: "no address of TCP is known: DNS has none, or another address is given",
+    websocket: "no address of WebSocket is known; `--websocket-url` gives one",
+    bosh: "no address of BOSH is known; `--bosh-url` gives one",
   }[kind];
 }
 

@@ -6,7 +6,7 @@ const FAILURE_MS = 60_000;
 
 /** A clock that another machine told, compared with this machine's. */
 export interface ClockReading {
-  /** Whose clock, as a sentence begins: `the component`. */
+  /** Whose clock: `the component`. */
   readonly whose: string;
   /** How far that clock is ahead of this machine's, in ms; negative if it is behind. */
   readonly aheadMs: number;
@@ -50,14 +50,25 @@ const FIX =
 
 /** Judges clocks against this machine's. `readings` has at least one. */
 export function judgeClocks(readings: readonly ClockReading[]): Finding {
-  const text = readings.map(describe).join("; ");
-  const offMs = Math.max(...readings.map(({ aheadMs, unsureMs }) => Math.abs(aheadMs) - unsureMs));
-  if (offMs >= FAILURE_MS) return failure(text, FIX);
-  return offMs >= WARNING_MS ? warning(text, FIX) : ok(text);
+  const off = readings.filter((reading) => offOf(reading) >= WARNING_MS);
+  if (off.length === 0) return ok(`${agreeing(readings)} with this machine's`);
+  const good = readings.filter((reading) => !off.includes(reading));
+  const text = [...off.map(describe), ...(good.length > 0 ? [agreeing(good)] : [])].join("; ");
+  const fails = off.some((reading) => offOf(reading) >= FAILURE_MS);
+  return (fails ? failure : warning)(text, FIX);
 }
 
-function describe({ whose, aheadMs, unsureMs }: ClockReading): string {
-  const offMs = Math.abs(aheadMs);
-  if (offMs - unsureMs < WARNING_MS) return `${whose}'s clock agrees with this machine's`;
-  return `${whose}'s clock is ${Math.round(offMs / 1_000).toLocaleString("en")} s ${aheadMs > 0 ? "ahead of" : "behind"} this machine's`;
+/** How far a clock is surely off, in ms. */
+function offOf({ aheadMs, unsureMs }: ClockReading): number {
+  return Math.abs(aheadMs) - unsureMs;
+}
+
+function describe({ whose, aheadMs }: ClockReading): string {
+  const seconds = Math.round(Math.abs(aheadMs) / 1_000).toLocaleString("en");
+  return `the clock of ${whose} is ${seconds} s ${aheadMs > 0 ? "ahead of" : "behind"} this machine's`;
+}
+
+function agreeing(readings: readonly ClockReading[]): string {
+  const owners = readings.map(({ whose }) => whose).join(" and ");
+  return readings.length === 1 ? `the clock of ${owners} agrees` : `the clocks of ${owners} agree`;
 }

@@ -71,9 +71,12 @@ describe("judgeCertificate", () => {
 
 describe("clocks", () => {
   test("agree within the round trip", () => {
-    expect(judgeClocks([readClock("the server", NOW + 3_000, NOW, NOW + 6_000)])).toEqual({
+    const readings = ["the server", "the component"].map((it) =>
+      readClock(it, NOW + 3_000, NOW, NOW + 6_000),
+    );
+    expect(judgeClocks(readings)).toEqual({
       result: "ok",
-      found: "the server's clock agrees with this machine's",
+      found: "the clocks of the server and the component agree with this machine's",
     });
     // A slow answer says little: 5 s ahead, and unsure by 4 s.
     expect(judgeClocks([readClock("the server", NOW + 9_000, NOW, NOW + 8_000)]).result).toBe("ok");
@@ -82,7 +85,7 @@ describe("clocks", () => {
   test("warn at some seconds, and fail at a minute", () => {
     expect(judgeClocks([readClock("the server", NOW - 5_000, NOW, NOW)])).toMatchObject({
       result: "warning",
-      found: "the server's clock is 5 s behind this machine's",
+      found: "the clock of the server is 5 s behind this machine's",
     });
     const hour = [
       readClock("the server", NOW, NOW, NOW),
@@ -90,8 +93,7 @@ describe("clocks", () => {
     ];
     expect(judgeClocks(hour)).toMatchObject({
       result: "failure",
-      found:
-        "the server's clock agrees with this machine's; the component's clock is 3,600 s ahead of this machine's",
+      found: "the clock of the component is 3,600 s ahead of this machine's; the clock of the server agrees",
     });
   });
 
