@@ -75,7 +75,7 @@ export { randomText } from "./base/random.js";
 export { callSafely, rethrow } from "./base/rethrow.js";
 export { backoffMs, sleep } from "./base/timing.js";
 export { parseJrd, parseXrd } from "./discovery/host-meta.js";
-export { resolveDomain } from "./discovery/resolve.node.js";
+export { resolveDomain, type ResolveOptions } from "./discovery/resolve.node.js";
 export { isLoopbackHost, parseServiceUrl, toTarget } from "./transports/service-url.js";
 export type { Service, Target } from "./transports/service-url.js";
 export { formatStanzaError, parseStanzaError } from "./stanzas/stanza-errors.js";

@@ -130,7 +130,7 @@ it("answers each question for its process with the same id, and another componen
   const ask = async ({ iqs }: ReturnType<typeof setUp>): Promise<unknown> => {
     const child = xml("process", NS.STANZAPACK);
     const answer = await iqs.get(`get ${NS.STANZAPACK} process`)?.({ from: BOB, child } as never);
-    return (answer as Element | undefined)?.attrs["id"];
+    return answer?.attrs["id"];
   };
   const [one, other] = [setUp(), setUp()];
   const id = await ask(one);
