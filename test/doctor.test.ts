@@ -390,8 +390,8 @@ it("ends at a signal, with exit code 1", async () => {
 });
 
 /**
- * Changes a server as it ships: a small stanza limit and, on ejabberd, several components of one domain. ejabberd's rate
- * is raised to 20 kB/s, so that the limit is soon reached. Its limit counts all that one read returns.
+ * Changes a server as it ships: a small stanza limit and, on ejabberd, several components of one domain. ejabberd's
+ * rate is raised to 20 kB/s, so that the limit is soon reached. Its limit counts all that one read returns.
  */
 function spoil(server: ServerKind, { configFile }: Sandbox): void {
   const text = readFileSync(configFile, "utf8");

@@ -4,7 +4,7 @@ export type Result = "ok" | "warning" | "failure" | "skipped";
 /** The machine from which a check looks: the component's, or a client's. */
 export type Side = "component" | "client";
 
-/** How to fix a finding on each server, in one or two sentences each. One text where both servers have the same remedy. */
+/** How to fix a finding, in one or two sentences for each server. One text if both servers have the same remedy. */
 export type Remedy = string | { readonly prosody: string; readonly ejabberd: string };
 
 export interface Finding {

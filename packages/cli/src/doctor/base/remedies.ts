@@ -1,6 +1,6 @@
 import type { Remedy } from "./check.js";
 
-/** How to fix each finding. The guide `docs/guides/check-a-deployment.md` explains the longer ones. */
+/** How to fix each finding. */
 export const FIX = {
   config: "Correct the lines that are named. `stanzapack serve --print-config` shows all keys.",
   secretUnreadable:
@@ -41,11 +41,7 @@ export const FIX = {
     ejabberd:
       "name the domain in `hosts` of the listener `ejabberd_service`, with the secret as `password`, then restart it.",
   },
-  taken: {
-    prosody: "stop the other component that is connected with this domain, or give each a domain of its own.",
-    ejabberd:
-      "stop the other component that is connected with this domain, or give each a domain of its own.",
-  },
+  taken: "Stop the other component that is connected with this domain, or give each a domain of its own.",
   storeFolder:
     "Let the component's user write there: `chown -R USER DIRECTORY`. Or name another directory in `store.path`.",
   diskFull: "Make room on the disk, or lower `store.maxBytes`. The component then continues by itself.",
@@ -81,12 +77,8 @@ export const FIX = {
       prosody: "make a certificate for this name, and run `prosodyctl --root cert import DIRECTORY`.",
       ejabberd: "make a certificate for this name, and name its file in `certfiles`.",
     },
-    untrusted: {
-      prosody:
-        "serve the whole chain (`fullchain.pem`). For an authority of your own, give clients its file by `--ca`.",
-      ejabberd:
-        "serve the whole chain (`fullchain.pem`). For an authority of your own, give clients its file by `--ca`.",
-    },
+    untrusted:
+      "Let the server send the whole chain (`fullchain.pem`). Give clients the file of an authority of your own by `--ca`.",
   },
   tcp: {
     prosody: "start it, enable the module `c2s`, and open the ports of `c2s_ports` in the firewall.",
@@ -113,10 +105,7 @@ export const FIX = {
     ejabberd:
       "raise `max_inactivity` of `mod_bosh`, and let the proxy in front wait longer than a request takes.",
   },
-  gzipSmall: {
-    prosody: "set `gzip_min_length 220` in nginx: `docker/nginx/stanzapack.conf` has the recommended block.",
-    ejabberd: "set `gzip_min_length 220` in nginx: `docker/nginx/stanzapack.conf` has the recommended block.",
-  },
+  gzipSmall: "Set `gzip_min_length 220` in nginx: `docker/nginx/stanzapack.conf` has the recommended block.",
   streamManagement: {
     prosody: "enable the module `smacks`. Without it a short break of the network loses stanzas.",
     ejabberd: "load `mod_stream_mgmt`. Without it a short break of the network loses stanzas.",

@@ -98,7 +98,7 @@ export function readSession(text: string): BoshSession | undefined {
   };
 }
 
-/** Smallest `wait` and `inactivity` without a warning, in seconds. Below, an idle session costs a request every few seconds. */
+/** Smallest `wait` and `inactivity` without a warning, in seconds. Below, an idle session needs many requests. */
 const MIN_SECONDS = 15;
 
 export function judgeSession({ wait, hold, requests, inactivity }: BoshSession): Finding {

@@ -86,7 +86,7 @@ export async function ping(connection: Connection, to: string): Promise<number> 
   return performance.now() - startedAt;
 }
 
-/** Adds the ids of the processes that answer `times` questions. A component that does not know the question adds none. */
+/** Adds the ids of the processes that answer `times` questions. An older component adds none. */
 export async function askProcesses(
   { target, processes }: ClientState,
   connection: Connection,

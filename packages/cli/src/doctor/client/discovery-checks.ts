@@ -4,7 +4,7 @@ import { parseJrd, parseXrd, resolveDomain, type Service } from "@stanzapack/xmp
 import { failure, ok, skipped, warning, type Check, type Finding } from "../base/check.js";
 import { FIX } from "../base/remedies.js";
 import { textOf } from "../base/text-of.js";
-import { requestOnce } from "../network/http.js";
+import { readByHttps } from "../network/http.js";
 import type { ClientState } from "./client-state.js";
 
 const DEADLINE_MS = 12_000;
@@ -43,9 +43,8 @@ export const DISCOVERY_CHECKS: readonly Check<ClientState>[] = [
         names.map(async (name) => {
           const url = new URL(`https://${domain}/.well-known/${name}`);
           const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-          const { status, body } = await requestOnce(url, { ca: state.ca, domain }, limit);
-          if (status !== 200) throw new Error(`HTTP status ${status}`);
-          return (name === "host-meta" ? parseXrd : parseJrd)(body.toString());
+          const text = await readByHttps(url, { ca: state.ca, domain }, limit);
+          return (name === "host-meta" ? parseXrd : parseJrd)(text);
         }),
       );
       const services = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));

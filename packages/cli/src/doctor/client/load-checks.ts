@@ -14,7 +14,7 @@ const CHUNK_BYTES = 4_096;
 const IN_FLIGHT = 16;
 /** Longest measurement, in ms. */
 const MEASURE_MS = 5_000;
-/** Rate below which a publisher of a busy service is slowed, in bytes a second. The recommended settings allow 256,000. */
+/** Rate below which a busy publisher is slowed, in bytes a second. The recommended settings allow 256,000. */
 const NEEDED_BYTES_PER_SECOND = 64_000;
 /** Largest stanza of ours: a block of 65,535 bytes in base64, and its envelope. In characters. */
 const STANZA_CHARS = 90_000;

@@ -2,8 +2,8 @@ import type { ComponentConfig, ResolvedConfig, StoreState } from "@stanzapack/co
 import type { Connection } from "@stanzapack/xmpp";
 
 /**
- * Whether a component with this config runs. `down`: it runs, and is not connected to the server, so that a second login
- * takes nothing from it. `running`: nothing says whether it is connected.
+ * Whether a component with this config runs. `down`: it runs without a stream to the server, so a second login takes
+ * nothing from it. `running`: nothing says whether it is connected.
  */
 export type RunState = "connected" | "down" | "running" | "stopped" | "unknown";
 

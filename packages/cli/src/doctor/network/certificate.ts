@@ -33,8 +33,8 @@ export function judgeCertificate(
   if (to < now) return failure(`${address}: the certificate expired on ${day(to)}`, remedies.expired);
   if (from > now)
     return failure(
-      `${address}: the certificate is not valid before ${day(from)}`,
-      `Set this machine's clock, or: ${textOf(remedies.expired)}`,
+      `${address}: the certificate is not valid before ${day(from)}, or this machine's clock is wrong`,
+      remedies.expired,
     );
   const isNamed = names.some(
     (name) => tls.checkServerIdentity(name, certificate as tls.PeerCertificate) === undefined,
@@ -58,10 +58,6 @@ export function judgeCertificate(
 
 function namesOf({ subject, subjectaltname }: SeenCertificate["certificate"]): string {
   return subjectaltname?.replaceAll("DNS:", "") ?? [subject.CN].flat().join(", ");
-}
-
-function textOf(remedy: Remedy): string {
-  return typeof remedy === "string" ? remedy : remedy.prosody;
 }
 
 export interface TlsTarget {

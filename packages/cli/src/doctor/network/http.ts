@@ -22,7 +22,7 @@ export interface HttpOptions {
   readonly domain?: string;
 }
 
-/** One HTTP request on a connection of its own. Follows no redirect. Rejects with Node's error or the signal's reason. */
+/** One HTTP request on its own connection. Follows no redirect. Rejects with Node's error or the signal's reason. */
 export function requestOnce(
   url: URL,
   { method = "GET", headers = {}, body, ca, domain }: HttpOptions,
@@ -60,4 +60,21 @@ export function requestOnce(
     request.on("error", reject);
     request.end(body);
   });
+}
+
+const MAX_REDIRECTS = 3;
+
+/** Reads a file by HTTPS. Follows redirects as clients do: at most 3, and none away from HTTPS. */
+export async function readByHttps(url: URL, options: HttpOptions, signal: AbortSignal): Promise<string> {
+  let at = url;
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    if (at.protocol !== "https:") throw new Error(`a redirect away from HTTPS: ${at.href}`);
+    const { status, headers, body } = await requestOnce(at, options, signal);
+    if (status === 200) return body.toString();
+    const { location } = headers;
+    if (status < 300 || status >= 400 || location === undefined) throw new Error(`HTTP status ${status}`);
+    if (!URL.canParse(location, at.href)) throw new Error("an invalid redirect");
+    at = new URL(location, at);
+  }
+  throw new Error("too many redirects");
 }
