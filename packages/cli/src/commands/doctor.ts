@@ -28,8 +28,8 @@ export function addDoctor(program: Command): void {
 Each check has a line: ok, warning, failure, or skipped with the reason. The last line is the verdict. The exit code is
 0 if no check has failed, 1 if one has, and 2 for wrong usage.
 
-doctor changes nothing, and disturbs nobody. It logs in as the component only when no component runs. With --jid it
-logs in as that account, up to two sessions at a time, and sends 350 kB to its own session. It takes some seconds.
+doctor changes nothing, and disturbs nobody. It logs in as the component only if none is connected. With --jid it logs in
+as that account, up to two sessions at a time, and sends 350 kB to its own session. It takes some seconds.
 
 Run the component's side on the component's machine, as the component's user. Without --component, the client's side
 uses the domain of the config file. With an address (--url, --websocket-url or --bosh-url) it looks up no other address.
