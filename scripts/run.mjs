@@ -21,7 +21,7 @@ const namedOrBoth = (args) => {
 
 /**
  * For each program: its file, arguments before the user's, variables of the environment, the servers that it needs, and
- * whether it needs what only tests use.
+ * whether it needs what only tests use, or a container engine.
  */
 const PROGRAMS = {
   start: {
@@ -43,6 +43,12 @@ const PROGRAMS = {
     file: at("packages/testkit/dist/crash/main.js"),
     args: [],
     servers: namedOrBoth,
+  },
+  "test:containers": {
+    file: at("packages/testkit/dist/containers/main.js"),
+    args: [],
+    servers: () => [],
+    forContainers: true,
   },
   "test:day": {
     file: VITEST,
@@ -87,6 +93,7 @@ try {
   await setUp({
     servers: asksForHelp ? [] : program.servers(args),
     forTests: program.forTests === true && !asksForHelp,
+    forContainers: program.forContainers === true && !asksForHelp,
   });
 } catch (error) {
   fail(error);

@@ -1,0 +1,81 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { startSandbox } from "@stanzapack/sandbox";
+import { until } from "@stanzapack/testkit";
+import { expect, it, onTestFinished } from "vitest";
+import { COMMAND } from "./support/program.js";
+
+const run = promisify(execFile);
+const UNIT = fileURLToPath(new URL("../docker/systemd/stanzapack.service", import.meta.url));
+
+/** Debian's node, which `verify` looks for. */
+const NODE = "/usr/bin/node";
+const ANALYZE = "/usr/bin/systemd-analyze";
+
+it.skipIf(!existsSync(ANALYZE) || !existsSync(NODE))(
+  "systemd finds no fault in the unit, and rates it as hardly exposed",
+  async () => {
+    const verified = await run(ANALYZE, ["verify", UNIT]);
+    expect(verified.stdout + verified.stderr).toBe("");
+    // Rejects above the threshold, which is in tenths: 2.0 of 10.
+    await run(ANALYZE, ["security", "--offline=true", "--threshold=20", "--no-pager", UNIT]);
+  },
+);
+
+/** Values of a key of the unit, in order. */
+async function settings(key: string): Promise<string[]> {
+  const lines = (await readFile(UNIT, "utf8")).split("\n");
+  return lines.filter((line) => line.startsWith(`${key}=`)).map((line) => line.slice(key.length + 1));
+}
+
+it("the unit's command runs with the variables and files that systemd would give it", async () => {
+  const sandbox = await startSandbox({ server: "prosody", users: [] });
+  const folder = await mkdtemp(join(tmpdir(), "stanzapack-unit-"));
+  onTestFinished(async () => {
+    await sandbox.stop();
+    await rm(folder, { recursive: true });
+  });
+  const [state, credentials] = [join(folder, "state"), join(folder, "credentials")];
+  for (const path of [state, credentials]) await mkdir(path, { mode: 0o700 });
+  const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
+  const [credential = ""] = await settings("LoadCredential");
+  await writeFile(join(credentials, credential.split(":")[0] as string), secret, { mode: 0o400 });
+  const config = join(folder, "stanzapack.yml");
+  await writeFile(config, `component: { domain: ${domain}, port: ${sandbox.ports.component} }\n`);
+
+  const [command = ""] = await settings("ExecStart");
+  const [node, file, ...args] = command.split(" ");
+  expect([node, file]).toEqual([NODE, "/opt/stanzapack/node_modules/stanzapack/bin/stanzapack.js"]);
+  const variables = (await settings("Environment")).map((it) => it.replace("%d", credentials).split("="));
+  const child = spawn(
+    process.execPath,
+    [COMMAND, ...args.map((arg) => arg.replace("/etc/stanzapack/stanzapack.yml", config))],
+    {
+      stdio: ["ignore", "ignore", "pipe"],
+      // systemd passes on nothing else of its own environment that matters here.
+      env: { ...(Object.fromEntries(variables) as Record<string, string>), STATE_DIRECTORY: state },
+    },
+  );
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let log = "";
+  child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  const ended = once(child, "close");
+  await until(
+    () => log.includes(`"component connected"`) || log.includes("connected"),
+    10_000,
+    "the connection",
+  );
+  expect(await settings("ExecReload")).toEqual(["/bin/kill -HUP $MAINPID"]);
+  child.kill("SIGHUP");
+  await until(() => log.includes("config file read again"), 10_000, "the reload");
+  expect((await stat(join(state, "data.mdb"))).size).toBeGreaterThan(0);
+  expect(log).not.toContain("the secret is exposed");
+  child.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
+});
