@@ -61,12 +61,12 @@ export class Engine {
 
   /** Runs `podman` to its end. Returns its stdout without white space at the end. Rejects with its stderr. */
   async podman(...args: readonly string[]): Promise<string> {
-    return (await this.run("podman", args)).trimEnd();
+    return (await this.run("podman", args)).stdout.trimEnd();
   }
 
   /**
-   * Runs `podman-compose` to its end, with variables for the compose file. Rejects with its output if it fails.
-   * podman-compose succeeds also where a command of podman fails: look at the result.
+   * Runs `podman-compose` to its end, with variables for the compose file. Returns its stdout, then its stderr. Rejects
+   * with both if it fails. podman-compose also succeeds where a command of podman fails: look at the result.
    */
   async compose(
     file: string,
@@ -74,7 +74,9 @@ export class Engine {
     variables: Readonly<Record<string, string>>,
     ...args: readonly string[]
   ): Promise<string> {
-    return this.run("podman-compose", ["--file", file, "--project-name", project, ...args], variables);
+    const all = ["--file", file, "--project-name", project, ...args];
+    const { stdout, stderr } = await this.run("podman-compose", all, variables);
+    return `${stdout}\n${stderr}`;
   }
 
   /** Whether this image is here. */
@@ -89,10 +91,10 @@ export class Engine {
     program: string,
     args: readonly string[],
     variables: Readonly<Record<string, string>> = {},
-  ): Promise<string> {
+  ): Promise<{ readonly stdout: string; readonly stderr: string }> {
     const env = { ...this.env, ...variables };
     try {
-      return (await run(program, args, { env, maxBuffer: MAX_OUTPUT_BYTES })).stdout;
+      return await run(program, args, { env, maxBuffer: MAX_OUTPUT_BYTES });
     } catch (error) {
       const { stdout = "", stderr = "", message } = error as Error & { stdout?: string; stderr?: string };
       const output = `${stdout}${stderr}`.trim() || message;

@@ -44,12 +44,21 @@ const BUILT = "built";
  */
 export async function buildImages(engine: Engine, root: string, tell: (text: string) => void): Promise<void> {
   const startedAt = new Date().toISOString();
+  const args = buildArguments().map((arg) => `--podman-build-args=${arg}`);
   for (const [server, file] of Object.entries(COMPOSE_FILES)) {
-    tell(`build the images of ${file}`);
-    const args = buildArguments().map((arg) => `--podman-build-args=${arg}`);
-    const output = await engine.compose(join(root, file), `stanzapack-${server}`, {}, ...args, "build");
-    if (!output.includes("exit code: 0") || /exit code: [^0]/.test(output))
-      throw new Error(`podman-compose build failed:\n${output.slice(-5_000)}`);
+    for (const service of ["xmpp", "component", "nginx"]) {
+      tell(`build the image of ${service} in ${file}`);
+      const output = await engine.compose(
+        join(root, file),
+        `stanzapack-${server}`,
+        {},
+        ...args,
+        "build",
+        service,
+      );
+      if (!/^exit code: 0$/m.test(output))
+        throw new Error(`podman-compose build failed:\n${output.slice(-5_000)}`);
+    }
   }
   tell(`build ${NEXT_IMAGE}, for the test of an upgrade`);
   const context = join(engine.folder, "next");
@@ -119,6 +128,7 @@ async function makeDebian(engine: Engine, tell: (text: string) => void): Promise
   const mirror = stdout.split("\n")[0] ?? "";
   await run("debootstrap", ["--variant=minbase", "bookworm", folder, mirror], { maxBuffer: 2 ** 26 });
   // Where Debian's packages are, and how apt reaches them.
+  rmSync(join(folder, "etc/apt/sources.list"), { force: true });
   for (const name of ["sources.list", "sources.list.d", "apt.conf.d"]) {
     const from = join("/etc/apt", name);
     if (existsSync(from)) cpSync(from, join(folder, "etc/apt", name), { recursive: true });
