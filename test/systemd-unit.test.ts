@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startSandbox } from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFailed, onTestFinished } from "vitest";
 import { COMMAND } from "./support/program.js";
 
 const run = promisify(execFile);
@@ -65,12 +65,9 @@ it("the unit's command runs with the variables and files that systemd would give
   onTestFinished(() => void child.kill("SIGKILL"));
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  onTestFailed(() => void process.stderr.write(`the component logged:\n${log}`));
   const ended = once(child, "close");
-  await until(
-    () => log.includes(`"component connected"`) || log.includes("connected"),
-    10_000,
-    "the connection",
-  );
+  await until(() => log.includes(`"msg":"online"`), 10_000, "the connection");
   expect(await settings("ExecReload")).toEqual(["/bin/kill -HUP $MAINPID"]);
   child.kill("SIGHUP");
   await until(() => log.includes("config file read again"), 10_000, "the reload");
