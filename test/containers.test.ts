@@ -17,7 +17,8 @@ import {
 import { createClientConnection } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
-import { startProgram, COMMAND } from "./support/program.js";
+import { eventually } from "./support/eventually.js";
+import { COMMAND, startProgram } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, upTo } from "./support/stack.js";
 
@@ -153,19 +154,6 @@ if (!ready)
 
 /** `npm test` has time for one server. */
 const RUN_BEHIND = REQUIRED ? SERVERS : SERVERS.slice(0, 1);
-
-/** Repeats something until it succeeds, for at most two minutes. */
-async function eventually<T>(act: () => Promise<T>): Promise<T> {
-  const end = performance.now() + 120_000;
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (performance.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  }
-}
 
 describe.skipIf(!ready).each(RUN_BEHIND)("containers behind %s", (server) => {
   let containers: Deployment;

@@ -8,11 +8,14 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startSandbox } from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
+import { engineOf, SYSTEMD_IMAGE } from "@stanzapack/testkit/containers";
 import { expect, it, onTestFailed, onTestFinished } from "vitest";
+import { eventually } from "./support/eventually.js";
 import { COMMAND } from "./support/program.js";
 
 const run = promisify(execFile);
-const UNIT = fileURLToPath(new URL("../docker/systemd/stanzapack.service", import.meta.url));
+const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
+const UNIT = join(ROOT, "docker/systemd/stanzapack.service");
 
 /** Debian's node, which `verify` looks for. */
 const NODE = "/usr/bin/node";
@@ -68,7 +71,7 @@ it("the unit's command runs with the variables and files that systemd would give
   onTestFailed(() => void process.stderr.write(`the component logged:\n${log}`));
   const ended = once(child, "close");
   await until(() => log.includes(`"msg":"online"`), 10_000, "the connection");
-  expect(await settings("ExecReload")).toEqual(["/bin/kill -HUP $MAINPID"]);
+  expect(await settings("ExecReload")).toEqual([`/bin/sh -c 'kill -HUP $MAINPID'`]);
   child.kill("SIGHUP");
   await until(() => log.includes("config file read again"), 10_000, "the reload");
   expect((await stat(join(state, "data.mdb"))).size).toBeGreaterThan(0);
@@ -76,3 +79,52 @@ it("the unit's command runs with the variables and files that systemd would give
   child.kill("SIGTERM");
   expect(await ended).toEqual([0, null]);
 });
+
+// systemd must be the first process of its machine. `npm run test:containers` has made such a machine.
+it.skipIf(process.env["STANZAPACK_CONTAINERS"] !== "required")(
+  "systemd starts, reloads, restarts and stops the component, and confines it",
+  async () => {
+    const engine = engineOf(ROOT);
+    const name = `stanzapack-systemd-${process.pid}`;
+    await engine.podman(
+      ...["run", "--detach", "--name", name, "--systemd=always", "--privileged", "--network", "none"],
+      SYSTEMD_IMAGE,
+    );
+    onTestFinished(async () => void (await engine.podman("rm", "--force", "--time", "5", name)));
+    const inside = (...command: readonly string[]): Promise<string> =>
+      engine.podman("exec", name, ...command);
+    const journalHas = (text: string, times = 1): Promise<void> =>
+      eventually(async () => {
+        const journal = await inside("journalctl", "--unit=stanzapack", "--output=cat", "--no-pager");
+        if (journal.split(text).length <= times) throw new Error(`no ${text} in the journal:\n${journal}`);
+      });
+    const show = (property: string): Promise<string> =>
+      inside("systemctl", "show", "--value", `--property=${property}`, "stanzapack");
+
+    await eventually(() => inside("systemctl", "is-active", "prosody"));
+    // systemd hands over secrets by a mount. Mounts propagate on a machine, and not in a container.
+    await inside("mount", "--make-rshared", "/");
+    await inside("systemctl", "start", "stanzapack");
+    await journalHas(`"msg":"online"`);
+
+    const pid = await show("MainPID");
+    const status = await inside("cat", `/proc/${pid}/status`);
+    expect(status).toMatch(/^CapBnd:\s0+$/m);
+    expect(status).toMatch(/^NoNewPrivs:\s1\nSeccomp:\s2$/m);
+    expect(status).not.toMatch(/^Uid:\s0/m);
+    for (const folder of ["/usr", "/etc", "/home"])
+      await expect(inside("nsenter", "--target", pid, "--mount", "touch", `${folder}/x`)).rejects.toThrow(
+        "Read-only file system",
+      );
+
+    await inside("systemctl", "reload", "stanzapack");
+    await journalHas("config file read again");
+    await inside("bash", "-c", `kill -KILL ${pid}`);
+    await journalHas(`"msg":"online"`, 2);
+    expect(await show("NRestarts")).toBe("1");
+
+    await inside("systemctl", "stop", "stanzapack");
+    expect([await show("Result"), await show("ExecMainStatus")]).toEqual(["success", "0"]);
+    expect(await inside("ls", "/var/lib/stanzapack")).toMatch(/^clean$/m);
+  },
+);

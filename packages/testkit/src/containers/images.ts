@@ -28,6 +28,9 @@ const PULL_MS = 120_000;
 export const IMAGE = "localhost/stanzapack:0.1.0";
 export const NEXT_IMAGE = "localhost/stanzapack:next";
 
+/** A machine with systemd, for the test of the unit. */
+export const SYSTEMD_IMAGE = "localhost/stanzapack-systemd:test";
+
 export const COMPOSE_FILES: Readonly<Record<ServerKind, string>> = {
   prosody: "docker/compose.prosody.yml",
   ejabberd: "docker/compose.ejabberd.yml",
@@ -68,6 +71,9 @@ export async function buildImages(engine: Engine, root: string, tell: (text: str
     `FROM ${IMAGE}\nLABEL org.opencontainers.image.version="next"\n`,
   );
   await engine.podman("build", "--quiet", "--tag", NEXT_IMAGE, context);
+  tell(`build ${SYSTEMD_IMAGE}, for the test of the unit`);
+  const file = join(root, "test/support/systemd/Dockerfile");
+  await engine.podman("build", "--quiet", ...buildArguments(), "--tag", SYSTEMD_IMAGE, "--file", file, root);
   writeFileSync(join(engine.folder, BUILT), startedAt);
 }
 

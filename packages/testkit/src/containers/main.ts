@@ -13,7 +13,7 @@ const MAX_COMPRESSED_BYTES = 200_000_000;
 const USAGE = `Usage: npm run test:containers -- [--keep]
 
 Builds the images of docker/ with podman, and tests the compose files with them: a client outside subscribes to a
-service inside, behind each server. Installs podman where it is missing. Where no registry can be reached, makes the
+service inside, behind each server. Runs the unit of docker/systemd in a container with systemd. Installs podman where it is missing. Where no registry can be reached, makes the
 base images of Debian's packages and of this Node. Images and containers are in the folder tmp/containers of the clone.
 
   --keep    do not build the images again if they are there
@@ -52,9 +52,11 @@ async function main(): Promise<number> {
   return runTests();
 }
 
-/** Runs the end-to-end file in which containers are not skipped. Resolves to its exit status. */
+const FILES = ["test/containers.test.ts", "test/systemd-unit.test.ts"];
+
+/** Runs the end-to-end files in which containers are not skipped. Resolves to their exit status. */
 function runTests(): Promise<number> {
-  const args = ["node_modules/vitest/vitest.mjs", "run", "--project", "e2e", "test/containers.test.ts"];
+  const args = ["node_modules/vitest/vitest.mjs", "run", "--project", "e2e", ...FILES];
   const env = { ...process.env, STANZAPACK_CONTAINERS: "required" };
   const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: "inherit" });
   return new Promise((resolve, reject) => {
