@@ -267,6 +267,19 @@ describe.skipIf(!ready).each(RUN_BEHIND)("containers behind %s", (server) => {
     });
   });
 
+  it("a copy of the store is made beside the running component, and is whole", async () => {
+    const [copy, check] = ["copy-store", "check-store"].map(
+      (it) => `/app/packages/component/store-check/${it}.mjs`,
+    );
+    const component = containers.nameOf("component");
+    const output = await engineOf(ROOT).podman(
+      ...["run", "--rm", "--pid", `container:${component}`, "--volumes-from", component],
+      ...["--tmpfs", "/backup:mode=1777", "--entrypoint", "sh", NEXT_IMAGE, "-c"],
+      `node ${copy} /var/lib/stanzapack /backup/1 && node ${check} /backup/1/data.mdb full 60000 1`,
+    );
+    expect(JSON.parse(output)).toEqual({ records: 0, entries: 0, version: 1 });
+  });
+
   it("a kill and an upgrade in place lose nothing of a log with `sync`", async () => {
     const publisher = await logIn("publisher");
     const viewer = await logIn("viewer");
