@@ -51,6 +51,11 @@ describe.each(SERVERS)("the compose file of %s", (server) => {
         expect(existsSync(join(ROOT, "docker", build.context, build.dockerfile))).toBe(true);
   });
 
+  it("runs images of this version", () => {
+    const { version } = JSON.parse(read("packages/cli/package.json")) as { readonly version: string };
+    for (const { image } of Object.values(services)) expect(image).toMatch(new RegExp(`:${version}}$`));
+  });
+
   it("declares the volumes that it mounts, and mounts nothing of the machine", () => {
     const mounted = Object.values(services).flatMap(({ volumes: mounts = [] }) =>
       mounts.map((mount) => mount.split(":")[0]),
