@@ -21,7 +21,7 @@ const namedOrBoth = (args) => {
 
 /**
  * For each program: its file, arguments before the user's, variables of the environment, the servers that it needs, and
- * whether it needs what only tests use, or what only pages use.
+ * whether it needs what only tests use, what only pages use, or a container engine.
  */
 const PROGRAMS = {
   start: {
@@ -44,6 +44,12 @@ const PROGRAMS = {
     file: at("packages/testkit/dist/crash/main.js"),
     args: [],
     servers: namedOrBoth,
+  },
+  "test:containers": {
+    file: at("packages/testkit/dist/containers/main.js"),
+    args: [],
+    servers: () => [],
+    forContainers: true,
   },
   "test:day": {
     file: VITEST,
@@ -89,6 +95,7 @@ try {
     servers: asksForHelp ? [] : program.servers(args),
     forTests: program.forTests === true && !asksForHelp,
     forBrowsers: program.forBrowsers === true && !asksForHelp,
+    forContainers: program.forContainers === true && !asksForHelp,
   });
 } catch (error) {
   fail(error);

@@ -26,11 +26,21 @@ Makes this clone ready to run. Does only what is missing:
 `;
 
 /**
- * @param {{ servers?: readonly string[], forTests?: boolean, forBrowsers?: boolean }} [options] The servers to set up,
- * by default all; whether to set up what only tests use, and what only pages use.
+ * @param {{
+ *   servers?: readonly string[],
+ *   forTests?: boolean,
+ *   forBrowsers?: boolean,
+ *   forContainers?: boolean,
+ * }} [options] The servers to set up, by default all; whether to set up what only tests use, what only pages use, and a
+ * container engine.
  * @throws SetupError that says what to do
  */
-export async function setUp({ servers = SERVERS, forTests = false, forBrowsers = false } = {}) {
+export async function setUp({
+  servers = SERVERS,
+  forTests = false,
+  forBrowsers = false,
+  forContainers = false,
+} = {}) {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major < NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor < NEEDED_NODE[1])) {
     throw new SetupError(
@@ -38,7 +48,7 @@ export async function setUp({ servers = SERVERS, forTests = false, forBrowsers =
     );
   }
   // The servers come first, since sudo may ask for a password there.
-  await ensureSystemPackages({ servers, forTests });
+  await ensureSystemPackages({ servers, forTests, forContainers });
   await ensureNpmPackages(ROOT);
   await ensureBuild(ROOT);
   if (forBrowsers) await ensureWebBuild();

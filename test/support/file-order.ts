@@ -17,7 +17,17 @@ const LONGEST = [
     "cursors",
     "stored-cursors",
   ],
-  ...["crash", "hold-ups", "s2s", "compression", "values-flow", "budgets", "slow-server", "client-state"],
+  ...[
+    "crash",
+    "hold-ups",
+    "s2s",
+    "doctor",
+    "compression",
+    "values-flow",
+    "budgets",
+    "slow-server",
+    "client-state",
+  ],
 ];
 
 function rankOf({ moduleId }: TestSpecification): number {

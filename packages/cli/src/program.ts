@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { addBench } from "./commands/bench/bench.js";
 import { addCall } from "./commands/call.js";
 import { addCursors } from "./commands/cursors.js";
+import { addDoctor } from "./commands/doctor.js";
 import { addEstimate } from "./commands/estimate.js";
 import { addMap } from "./commands/map.js";
 import { addOffer } from "./commands/offer.js";
@@ -36,6 +37,7 @@ export function createProgram(): Command {
     addMap,
     addCall,
     addTop,
+    addDoctor,
     addPurge,
     addEstimate,
     addBench,

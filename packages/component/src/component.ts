@@ -46,6 +46,8 @@ import { OwnServices } from "./overview/own-services.js";
 import { FreeSpace } from "./store/free-space.js";
 import { openStore } from "./store/open-store.js";
 import type { Store } from "./store/store.js";
+import type { SpanSink } from "./tracing/otlp.js";
+import { Tracing } from "./tracing/tracing.js";
 import { createStats, type ComponentStats } from "./base/stats.js";
 import type { ComponentOptions } from "./config/component-options.js";
 
@@ -162,6 +164,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     },
     log,
   );
+  let spans: SpanSink | undefined;
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
@@ -238,6 +241,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     },
     async start({ signal } = {}) {
       await monitoring?.start();
+      await startTracing();
       await restore();
       observe();
       try {
@@ -261,6 +265,16 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       return (stopping ??= stop());
     },
   };
+
+  /** Loads what sends spans, if the config asks for spans. */
+  async function startTracing(): Promise<void> {
+    if (config.tracing === undefined || spans !== undefined) return;
+    const { endpoint, samplePercent } = config.tracing;
+    const { createOtlpSink } = await import("./tracing/otlp.js");
+    const sink = (spans = createOtlpSink(endpoint, domain, log));
+    fanOut.tracing = broker.publishing.tracing = new Tracing(samplePercent / 100, sink.take);
+    log.info({ endpoint, samplePercent }, "spans of updates go to this collector");
+  }
 
   /** Begins what only metrics and administrators need. */
   function observe(): void {
@@ -313,6 +327,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     streams.dispose();
     await connection.stop();
     await monitoring?.stop();
+    await spans?.stop();
     await store?.close();
   }
   return component;

@@ -301,6 +301,18 @@ export const configSchema = z.strictObject({
     })
     .optional(),
   /**
+   * Follows some of the updates through the component, and sends their spans to a collector (OpenTelemetry). Without
+   * this key, the component follows none. `tracing: {}` sends to a collector on this machine.
+   */
+  tracing: z
+    .strictObject({
+      /** Where the collector takes OTLP over HTTP. */
+      endpoint: z.url({ protocol: /^https?$/ }).default("http://127.0.0.1:4318/v1/traces"),
+      /** Part of the arriving frames with updates that are followed, in percent. */
+      samplePercent: z.number().positive().max(100).default(1),
+    })
+    .optional(),
+  /**
    * The dashboard, a web page for administrators, which `serve --dashboard` serves over HTTP. Its users log in with the
    * JID and the password of an account of `admins`.
    */

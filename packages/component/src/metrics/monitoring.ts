@@ -4,6 +4,9 @@ import type { RoundTrip } from "./round-trip.js";
 import type { MetricSources } from "./sources.js";
 import { StatusServer, type StatusAddress } from "./status-server.js";
 
+/** A line of `/ready`: the component runs, and is not connected. */
+export const STREAM_DOWN = "the stream to the XMPP server is down";
+
 /** The metrics of a component, and the server of their pages. */
 export class Monitoring {
   private readonly metrics: Metrics;
@@ -47,7 +50,7 @@ export class Monitoring {
 
   private problems(): string[] {
     const problems: string[] = [];
-    if (!this.sources.online()) problems.push("the stream to the XMPP server is down");
+    if (!this.sources.online()) problems.push(STREAM_DOWN);
     const problem = this.sources.store()?.problem;
     if (problem !== undefined) problems.push(`the store cannot write: ${problem}`);
     return problems;
