@@ -2,8 +2,9 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { ensureBaseImages } from "./base-images.js";
 import { engineOf } from "./engine.js";
-import { buildImages, compressedBytes, ensureBaseImages, IMAGE } from "./images.js";
+import { buildImages, compressedBytes, IMAGE } from "./images.js";
 
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url)).replace(/\/$/, "");
 
