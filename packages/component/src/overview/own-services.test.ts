@@ -113,6 +113,16 @@ describe("the component's own services", () => {
     expect(rowOf(service.node)).toMatchObject({ updatesIn: 0, updatesOut: 0, chars: 0, jsonChars: 0 });
   });
 
+  it("tell first that a map is empty, to those who knew it before a restart", () => {
+    own.offerTo(["ann@example"]);
+    subscribe(admin, "services");
+    sweep();
+    const { record, subscriptions } = serviceOf("services");
+    expect([record.offset, subscriptions.size]).toEqual([1, 1]);
+    sweep();
+    expect(record.offset).toBe(1);
+  });
+
   it("come back after somebody removed them, with everything", () => {
     own.offerTo(["ann@example"]);
     known(whole.offer(whole.open("alice@example/a").link, "alice@example/t", {}));
