@@ -1,7 +1,6 @@
 #!/bin/sh
 # Makes what is in no repository, unless it is there: the component's secret, two accounts' passwords, and a certificate.
 # Runs as root in the server's container, before the server. The argument is the server's group, which may read the key.
-# Delete a file, and restart, to have it made again.
 set -eu
 umask 077
 group=$1

@@ -4,8 +4,7 @@ set -eu
 /usr/local/bin/first-start.sh ejabberd
 domain=${XMPP_DOMAIN:-localhost}
 
-install -d -m 0750 -o root -g ejabberd /run/ejabberd
-chmod 0770 /run/ejabberd
+install -d -m 0770 -o root -g ejabberd /run/ejabberd
 sed -e "s/@XMPP_DOMAIN@/$domain/g" -e "s/@COMPONENT_SECRET@/$(cat /secret/component)/" \
 	/etc/ejabberd/container.yml >/run/ejabberd/ejabberd.yml.new
 chown root:ejabberd /run/ejabberd/ejabberd.yml.new

@@ -14,8 +14,9 @@ const MAX_COMPRESSED_BYTES = 200_000_000;
 const USAGE = `Usage: npm run test:containers -- [--keep]
 
 Builds the images of docker/ with podman, and tests the compose files with them: a client outside subscribes to a
-service inside, behind each server. Runs the unit of docker/systemd in a container with systemd. Installs podman where it is missing. Where no registry can be reached, makes the
-base images of Debian's packages and of this Node. Images and containers are in the folder tmp/containers of the clone.
+service inside, behind each server. Runs the unit of docker/systemd in a container with systemd. Installs podman where
+it is missing. Where no registry can be reached, makes the base images of Debian's packages and of this Node. Images and
+containers are in the folder tmp/containers of the clone.
 
   --keep    do not build the images again if they are there
   --help    print this text
