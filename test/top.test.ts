@@ -70,6 +70,7 @@ describe.each(SERVERS)("what an administrator sees of the component, behind %s",
     await expect.poll(() => services.map.size).toBe(0);
     await expect(bob.subscribe(`${domain}/overview`)).rejects.toMatchObject({ code: "not-allowed" });
     expect(await bob.listServices(domain)).toEqual([]);
+    expect(await ann.listServices()).toEqual([]);
     expect((await ann.listServices(domain)).map(({ node }) => node)).toContain(`${domain}/clients`);
 
     const [one, plain, refused] = await Promise.all([

@@ -114,7 +114,7 @@ describe("the list of services", () => {
       // The last item of the page before is among the withdrawn ones.
       for (const gone of services.slice(next, (next += 6))) {
         gone.withdrawn = true;
-        list.remove();
+        list.remove(gone);
       }
     });
     expect(nodes).toEqual(services.map(({ node }) => node));
