@@ -85,6 +85,7 @@ describe("the list of services", () => {
   const service = (node: string, owner?: string): Service =>
     ({
       node,
+      id: { owner: "alice@x", name: "t" },
       withdrawn: false,
       config: { access: owner === undefined ? "open" : "whitelist" },
       record: { mayFind: (asker: string) => owner === undefined || asker === owner },
