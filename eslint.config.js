@@ -14,7 +14,8 @@ const MAY_IMPORT = {
   sandbox: ["wire"],
   estimate: ["wire", "xmpp"],
   testkit: ["wire", "xmpp", "client", "component", "sandbox"],
-  bench: ["wire", "xmpp", "client", "component", "sandbox", "estimate", "testkit"],
+  dashboard: ["wire", "xmpp", "client", "component"],
+  bench: ["wire", "xmpp", "client", "component", "sandbox", "estimate", "testkit", "dashboard"],
   cli: ["wire", "xmpp", "client", "component", "sandbox", "estimate"],
 };
 
@@ -97,9 +98,7 @@ const NODE_GLOBALS = Object.fromEntries(
 );
 
 const BROWSER_GLOBALS = Object.fromEntries(
-  ["document", "location", "FormData", "HTMLInputElement", "clearInterval"]
-    .concat(["requestAnimationFrame", "devicePixelRatio", "getComputedStyle"])
-    .map((name) => [name, "readonly"]),
+  ["document", "location", "FormData", "HTMLInputElement", "clearInterval"].map((name) => [name, "readonly"]),
 );
 
 const boundaries = Object.entries(MAY_IMPORT).flatMap(([name, allowed]) => [

@@ -5,7 +5,7 @@ import { FileOrder } from "./test/support/file-order.js";
 // Unit tests run on the sources, without a build: the condition is in every package's `exports`. End-to-end tests run on
 // what is built, as users have it. So Node itself loads the packages, which takes a tenth less processor time.
 const resolve = { conditions: ["stanzapack-source"] };
-const ssr = { resolve: { conditions: ["stanzapack-source", "node", "import", "module", "default"] } };
+const ssr = { resolve: { conditions: ["stanzapack-source", "node", "import", "default"] } };
 
 export default defineConfig({
   test: {

@@ -68,14 +68,20 @@ const NODE_ONLY = /(?<![.\w$])(?:Buffer|process|require|__dirname)(?=[.(])/g;
  */
 export async function buildWeb() {
   const inputs = hashInputs();
-  const known = existsSync(STAMP) ? JSON.parse(readFileSync(STAMP, "utf8")) : undefined;
-  if (known?.inputs === inputs && known.files.every(({ file }) => existsSync(file)))
-    return { files: known.files, problem: known.problem };
+  const known = findWeb(inputs);
+  if (known !== undefined) return known;
   const made = await bundleAll();
   mkdirSync(dirname(STAMP), { recursive: true });
   writeFileSync(`${STAMP}.${process.pid}`, JSON.stringify({ inputs, ...made }));
   renameSync(`${STAMP}.${process.pid}`, STAMP);
   return made;
+}
+
+/** Returns the result of the last build if it is of these inputs and still there. */
+export function findWeb(inputs = hashInputs()) {
+  const known = existsSync(STAMP) ? JSON.parse(readFileSync(STAMP, "utf8")) : undefined;
+  if (known?.inputs !== inputs || !known.files.every(({ file }) => existsSync(file))) return undefined;
+  return { files: known.files, problem: known.problem };
 }
 
 function hashInputs() {

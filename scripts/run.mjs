@@ -21,13 +21,14 @@ const namedOrBoth = (args) => {
 
 /**
  * For each program: its file, arguments before the user's, variables of the environment, the servers that it needs, and
- * whether it needs what only tests use.
+ * whether it needs what only tests use, what only pages use, or a container engine.
  */
 const PROGRAMS = {
   start: {
     file: at("packages/bench/dist/demo/main.js"),
     args: [],
     servers: (args) => named(optionOf(args, "--server") ?? "prosody"),
+    forBrowsers: true,
   },
   test: { file: VITEST, args: ["run"], servers: () => SERVERS, forTests: true },
   "test:whole": {
@@ -43,6 +44,12 @@ const PROGRAMS = {
     file: at("packages/testkit/dist/crash/main.js"),
     args: [],
     servers: namedOrBoth,
+  },
+  "test:containers": {
+    file: at("packages/testkit/dist/containers/main.js"),
+    args: [],
+    servers: () => [],
+    forContainers: true,
   },
   "test:day": {
     file: VITEST,
@@ -87,6 +94,8 @@ try {
   await setUp({
     servers: asksForHelp ? [] : program.servers(args),
     forTests: program.forTests === true && !asksForHelp,
+    forBrowsers: program.forBrowsers === true && !asksForHelp,
+    forContainers: program.forContainers === true && !asksForHelp,
   });
 } catch (error) {
   fail(error);

@@ -2,7 +2,7 @@
 // Prepares a fresh machine like Debian. Uses Node's built-in modules only, since node_modules may not exist yet.
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { ensureBuild } from "./setup/build.mjs";
+import { ensureBuild, ensureWebBuild } from "./setup/build.mjs";
 import { ensureNpmPackages } from "./setup/npm-packages.mjs";
 import { say, SetupError } from "./setup/say.mjs";
 import { ensureSystemPackages, SERVERS } from "./setup/system-packages.mjs";
@@ -16,7 +16,7 @@ const HELP = `Usage: npm run setup -- [--servers LIST]
 
 Makes this clone ready to run. Does only what is missing:
 - installs the npm packages (npm ci);
-- builds the packages (tsc -b);
+- builds the packages (tsc -b), and the client for browsers;
 - installs the XMPP servers and nginx, which the demo and the tests start privately, and Chromium for the tests.
   It uses apt-get, with sudo if you are not root, and starts no service.
 
@@ -26,11 +26,21 @@ Makes this clone ready to run. Does only what is missing:
 `;
 
 /**
- * @param {{ servers?: readonly string[], forTests?: boolean }} [options] The servers to set up, by default all; and
- * whether to set up what only tests use.
+ * @param {{
+ *   servers?: readonly string[],
+ *   forTests?: boolean,
+ *   forBrowsers?: boolean,
+ *   forContainers?: boolean,
+ * }} [options] The servers to set up, by default all; whether to set up what only tests use, what only pages use, and a
+ * container engine.
  * @throws SetupError that says what to do
  */
-export async function setUp({ servers = SERVERS, forTests = false } = {}) {
+export async function setUp({
+  servers = SERVERS,
+  forTests = false,
+  forBrowsers = false,
+  forContainers = false,
+} = {}) {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major < NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor < NEEDED_NODE[1])) {
     throw new SetupError(
@@ -38,9 +48,10 @@ export async function setUp({ servers = SERVERS, forTests = false } = {}) {
     );
   }
   // The servers come first, since sudo may ask for a password there.
-  await ensureSystemPackages({ servers, forTests });
+  await ensureSystemPackages({ servers, forTests, forContainers });
   await ensureNpmPackages(ROOT);
   await ensureBuild(ROOT);
+  if (forBrowsers) await ensureWebBuild();
 }
 
 /**
@@ -88,7 +99,7 @@ async function main() {
     return;
   }
   try {
-    await setUp(options);
+    await setUp({ ...options, forBrowsers: true });
     say("ready");
   } catch (error) {
     fail(error);

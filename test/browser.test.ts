@@ -40,6 +40,22 @@ async function openPage(context: BrowserContext, url: string): Promise<Page> {
   return page;
 }
 
+/**
+ * Of the example page: by how much it is wider than the window, in px; lines of its header: name, subtitle and state;
+ * and the part of a line that the box of a value cuts, in px.
+ */
+const LOOKS = `(() => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  const tops = [...document.querySelectorAll("header > *")].map((part) => part.getBoundingClientRect());
+  const value = [...document.querySelectorAll(".value")].find((box) => box.checkVisibility());
+  const { lineHeight } = getComputedStyle(value);
+  return {
+    overflow: scrollWidth - clientWidth,
+    headerLines: tops.reduce((sum, { height }) => sum + Math.round(height / 28), 0),
+    cutPx: Math.round(value.clientHeight % parseFloat(lineHeight)),
+  };
+})()`;
+
 it.each(["sha1", "sha256"] as const)("logs in by SCRAM with %s", async (hash) => {
   const server = await startScramServer(hash, "pässword");
   onTestFinished(() => server.close());
@@ -110,7 +126,8 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
       await card.locator(".toggle").click();
       await page.locator("[data-node='alice@localhost/waves'] .toggle").click();
       await until(() => counts.demand.windowMs === 200, 10_000, "demand");
-      const shown = async (): Promise<number> => Number(await card.locator(".value").textContent());
+      const shown = async (): Promise<number> =>
+        Number(((await card.locator(".chart b").textContent()) ?? "").replaceAll(",", ""));
       await expect.poll(shown).toBeGreaterThan(20);
       // One body of BOSH can bring both the answer, where the page begins to count, and the first values.
       await expect.poll(async () => Number(await page.textContent("#values"))).toBeGreaterThan(40);
@@ -126,6 +143,10 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
       expect(png.subarray(1, 4).toString()).toBe("PNG");
       // Text, lines and buttons, each with smoothed edges.
       expect(await countColours(browser.context, png)).toBeGreaterThan(50);
+
+      await page.setViewportSize({ width: 360, height: 800 });
+      expect(await page.evaluate(LOOKS)).toEqual({ overflow: 0, headerLines: 3, cutPx: 0 });
+      await page.setViewportSize({ width: 1_100, height: 900 });
 
       await card.locator("select").selectOption("1000");
       await until(() => counts.demand.windowMs === 1_000, 10_000, "demand follows the change");

@@ -6,6 +6,7 @@ import { startSandbox } from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
 import { expect, it, onTestFinished } from "vitest";
 import { COMMAND, startProgram } from "./support/program.js";
+import { startSpanCollector, type ReceivedSpan } from "./support/span-collector.js";
 import { behind } from "./support/whole.js";
 
 /** Series of a page in Prometheus's text format, and their values. */
@@ -19,19 +20,40 @@ function parse(page: string): Map<string, number> {
   );
 }
 
+/** Checks that each node has ways from the arrival to the write, whose stages follow one another. */
+function expectWays(spans: readonly ReceivedSpan[], nodes: readonly string[]): void {
+  const whole = new Set<unknown>();
+  for (const root of spans.filter(({ name }) => name === "update")) {
+    const stages = spans.filter(({ traceId, spanId }) => traceId === root.traceId && spanId !== root.spanId);
+    const at = (span: ReceivedSpan | undefined, end: "start" | "end"): bigint =>
+      BigInt(span?.[`${end}TimeUnixNano`] ?? 0);
+    stages.sort((a, b) => Number(at(a, "end") - at(b, "end")) || Number(at(a, "start") - at(b, "start")));
+    for (const stage of stages) {
+      expect(stage.parentSpanId).toBe(root.spanId);
+      expect(at(stage, "start")).toBeGreaterThanOrEqual(at(root, "start"));
+      expect(at(stage, "end")).toBeLessThanOrEqual(at(root, "end"));
+    }
+    if (stages.map(({ name }) => name).join() !== "read,store,wait,encode,write") continue;
+    whole.add(root.attributes.find(({ key }) => key === "stanzapack.node")?.value["stringValue"]);
+  }
+  expect([...whole].sort()).toEqual([...nodes].sort());
+}
+
 it.each(behind("prosody"))(
-  "metrics, health and readiness of `stanzapack serve`, behind %s",
+  "metrics, health, readiness and spans of `stanzapack serve`, behind %s",
   async (server) => {
     const sandbox = await startSandbox({ server, users: ["alice", "bob"] });
     onTestFinished(() => sandbox.stop());
     const folder = await mkdtemp(join(tmpdir(), "stanzapack-metrics-"));
     onTestFinished(() => rm(folder, { recursive: true }));
+    const { endpoint, spans } = await startSpanCollector();
     const file = join(folder, "c.yml");
     const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
     await writeFile(
       file,
       `component: {domain: ${domain}, secret: ${secret}, host: ${sandbox.host}, port: ${sandbox.ports.component}}
 metrics: {port: 0}
+tracing: {endpoint: "${endpoint}", samplePercent: 100}
 limits: {maxServicesPerOwner: 2}
 `,
     );
@@ -121,5 +143,6 @@ limits: {maxServicesPerOwner: 2}
     expect((await page("health"))[0]).toBe(200);
     child.kill("SIGTERM");
     expect(await ended).toBe(0);
+    expectWays(spans, [fast.node, log.node]);
   },
 );

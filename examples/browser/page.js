@@ -1,6 +1,6 @@
 // Connects, lists the services of the component, and subscribes to those that the user chooses.
 import { connect } from "./stanzapack.js";
-import { createSparkline } from "./sparkline.js";
+import { createValueView } from "./dashboard/page/value-view.js";
 
 const at = (id) => document.getElementById(id);
 const form = at("login");
@@ -74,7 +74,8 @@ function createCard(client, { node, title, online }, counts) {
   card.toggleAttribute("data-offline", !online);
   part("h2").textContent = node;
   part(".title").textContent = title;
-  const sparkline = createSparkline(part("canvas"));
+  const view = createValueView(title);
+  part(".view").append(view.element);
   let subscription;
   let count = 0;
 
@@ -95,11 +96,10 @@ function createCard(client, { node, title, online }, counts) {
     counts.subscriptions++;
     countAnew();
     setLive(true);
-    subscription.on("update", ({ value }) => {
+    subscription.on("update", ({ value, at }) => {
       count++;
       counts.values++;
-      sparkline.add(value);
-      part(".value").textContent = typeof value === "string" ? value : JSON.stringify(value, undefined, 1);
+      view.add(value, at);
       note(count === 1 ? "1 value" : `${count} values`);
     });
     subscription.on("lost", ({ from, to }) => note(`lost ${from} to ${to}`));

@@ -1,4 +1,4 @@
-// Serves this folder and the client's browser build on 127.0.0.1. With the output of `stanzapack sandbox` on standard
+// Serves this folder, the client's browser build and the dashboard's charts on 127.0.0.1. With the output of `stanzapack sandbox` on standard
 // input, it prints addresses that fill the form.
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -7,28 +7,33 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const here = (path) => new URL(path, import.meta.url);
 
-/** Files that are served, besides the browser build. */
-const FILES = {
-  "/": ["index.html", "text/html; charset=utf-8"],
-  "/page.css": ["page.css", "text/css; charset=utf-8"],
-  "/page.js": ["page.js", "text/javascript; charset=utf-8"],
-  "/sparkline.js": ["sparkline.js", "text/javascript; charset=utf-8"],
-};
+const TYPES = { html: "text/html", css: "text/css", js: "text/javascript" };
 
-/** The browser build: the file that the page imports, and its parts. */
-const WEB = "../../packages/client/dist/web";
-const WEB_FILE = /^\/stanzapack[\w.-]*\.js$/;
+/** Files that are served, by their paths: the page, the browser build, and the dashboard's charts with their library. */
+const FILES = [
+  { path: /^\/(index\.html|page\.css|page\.js)$/, folder: "./" },
+  { path: /^\/(stanzapack[\w.-]*\.js)$/, folder: "../../packages/client/dist/web/" },
+  { path: /^\/dashboard\/((?:page|model)\/[\w-]+\.js)$/, folder: "../../packages/dashboard/dist/" },
+  { path: /^\/dashboard\/(parts\.css)$/, folder: "../../packages/dashboard/assets/" },
+  { path: /^\/(uPlot\.(?:esm\.js|min\.css))$/, folder: "../../node_modules/uplot/dist/" },
+];
 
-const find = (pathname) =>
-  WEB_FILE.test(pathname) ? [WEB + pathname, "text/javascript; charset=utf-8"] : FILES[pathname];
+/** @returns {string | undefined} The file, relative to this one. */
+function find(pathname) {
+  for (const { path, folder } of FILES) {
+    const [, name] = path.exec(pathname === "/" ? "/index.html" : pathname) ?? [];
+    if (name !== undefined) return folder + name;
+  }
+  return undefined;
+}
 
 /** @returns {Promise<{ url: string, close: () => void }>} */
 export async function servePage(port = 0) {
   const server = createServer(async (request, response) => {
     const [pathname] = request.url.split("?");
-    if (!Object.hasOwn(FILES, pathname) && !WEB_FILE.test(pathname))
-      return void response.writeHead(404).end();
-    const [file, type] = find(pathname);
+    const file = find(pathname);
+    if (file === undefined) return void response.writeHead(404).end();
+    const type = `${TYPES[file.split(".").at(-1)]}; charset=utf-8`;
     try {
       const content = await readFile(here(file));
       response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store" }).end(content);
@@ -49,7 +54,7 @@ export async function servePage(port = 0) {
 }
 
 if (process.argv[1] !== undefined && pathToFileURL(process.argv[1]).href === import.meta.url) {
-  await readFile(here(`${WEB}/stanzapack.js`)).catch(() => {
+  await readFile(here(find("/stanzapack.js"))).catch(() => {
     process.stderr.write(`${fileURLToPath(here("../.."))} has no browser build yet: npm run build:web\n`);
     process.exit(1);
   });

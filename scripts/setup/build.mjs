@@ -27,6 +27,20 @@ export async function ensureBuild(root) {
   );
 }
 
+/** Bundles the client for browsers if one of its inputs has changed: the page of the dashboard needs the bundle. */
+export async function ensureWebBuild() {
+  // It needs npm packages, which may have been missing when this module was loaded.
+  const { buildWeb, findWeb } = await import("../build-web.mjs");
+  if (findWeb() !== undefined) return;
+  await step("bundling the client for browsers, for the dashboard", async () => {
+    try {
+      await buildWeb();
+    } catch (error) {
+      throw new SetupError("the bundle for browsers failed: see above", error.message);
+    }
+  });
+}
+
 /** Whether a file that the compiler reads is newer than its last output. */
 function isStale(folder) {
   const built = join(folder, "dist", ".tsbuildinfo");

@@ -7,8 +7,8 @@ import { say, SetupError, step } from "./say.mjs";
  * Packages of the system's package manager. A row is installed if one of its `programs` or `files` is missing. A `*` in
  * a file's path stands for any one folder (Debian's differ by processor).
  *
- * `--servers` limits the rows with `server`. Rows with `forTests` are only for tests. The services in `units` would
- * start at the next boot, but only the programs are wanted.
+ * `--servers` limits the rows with `server`. Rows with `forTests` are only for tests, and rows with `forContainers` only
+ * for `npm run test:containers`. The services in `units` would start at the next boot, but only the programs are wanted.
  */
 const SYSTEM_PACKAGES = [
   {
@@ -48,6 +48,14 @@ const SYSTEM_PACKAGES = [
     why: "Python, for a test that reads the codec's output by docs/reference/codec.md alone",
   },
   {
+    forContainers: true,
+    programs: ["podman", "podman-compose", "runc", "debootstrap", "iptables"],
+    files: ["/usr/lib/podman/netavark", "/usr/lib/podman/aardvark-dns"],
+    packages: ["podman", "podman-compose", "runc", "netavark", "aardvark-dns", "iptables", "debootstrap"],
+    units: ["podman", "podman.socket", "podman-auto-update.timer"],
+    why: "podman, which builds and runs the images of docker/, and debootstrap for a base image without a registry",
+  },
+  {
     programs: ["setpriv"],
     packages: ["util-linux"],
     units: [],
@@ -60,13 +68,14 @@ export const SERVERS = SYSTEM_PACKAGES.flatMap(({ server }) => server ?? []);
 /**
  * Installs the programs that are missing. Starts no service, neither now nor at the next boot.
  *
- * @param {{ servers: readonly string[], forTests: boolean }} wanted
+ * @param {{ servers: readonly string[], forTests: boolean, forContainers: boolean }} wanted
  */
 export async function ensureSystemPackages(wanted) {
   const missing = SYSTEM_PACKAGES.filter(
-    ({ server, forTests = false, programs, files }) =>
+    ({ server, forTests = false, forContainers = false, programs, files }) =>
       (server === undefined || wanted.servers.includes(server)) &&
       (!forTests || wanted.forTests) &&
+      (!forContainers || wanted.forContainers) &&
       lacking({ programs, files }).length > 0,
   );
   if (missing.length === 0) return;

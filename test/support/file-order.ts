@@ -11,12 +11,23 @@ const LONGEST = [
     "calls",
     "bystanders",
     "browser",
+    "dashboard",
     "joiners",
     "sandbox",
     "cursors",
     "stored-cursors",
   ],
-  ...["crash", "hold-ups", "s2s", "compression", "values-flow", "budgets", "slow-server", "client-state"],
+  ...[
+    "crash",
+    "hold-ups",
+    "s2s",
+    "doctor",
+    "compression",
+    "values-flow",
+    "budgets",
+    "slow-server",
+    "client-state",
+  ],
 ];
 
 function rankOf({ moduleId }: TestSpecification): number {

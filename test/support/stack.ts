@@ -51,6 +51,8 @@ export async function startStack(
     componentTls?: boolean;
     federation?: SandboxOptions["federation"];
     limits?: Partial<ResolvedConfig["limits"]>;
+    /** Bare JIDs of the component's administrators. Default none. */
+    admins?: readonly string[];
     /** Envelope of the component's stanzas. */
     envelope?: ResolvedConfig["envelope"];
     /** Puts a proxy for single stanzas between the component and its server. */
@@ -73,11 +75,11 @@ export async function startStack(
   const componentProxy = await startTcpProxy(
     stanzaProxy === undefined ? door : { host: "127.0.0.1", port: stanzaProxy.port },
   );
-  const { limits, envelope } = options;
+  const { limits, envelope, admins } = options;
   const parsed = configSchema.parse({
     component: { domain, secret },
     store: { kind: "memory" },
-    ...{ limits, envelope },
+    ...{ limits, envelope, admins },
   });
   const config: ResolvedConfig = {
     ...parsed,

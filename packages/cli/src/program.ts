@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { addBench } from "./commands/bench/bench.js";
 import { addCall } from "./commands/call.js";
 import { addCursors } from "./commands/cursors.js";
+import { addDoctor } from "./commands/doctor.js";
 import { addEstimate } from "./commands/estimate.js";
 import { addMap } from "./commands/map.js";
 import { addOffer } from "./commands/offer.js";
@@ -11,6 +12,7 @@ import { addSandbox } from "./commands/sandbox.js";
 import { addServe } from "./commands/serve.js";
 import { addServices } from "./commands/services.js";
 import { addSubscribe } from "./commands/subscribe.js";
+import { addTop } from "./commands/top.js";
 
 /** The whole command line. Wrong usage throws `CommanderError` instead of ending the process. */
 export function createProgram(): Command {
@@ -34,6 +36,8 @@ export function createProgram(): Command {
     addCursors,
     addMap,
     addCall,
+    addTop,
+    addDoctor,
     addPurge,
     addEstimate,
     addBench,

@@ -40,9 +40,14 @@ import { registerSubscribeAuthorization } from "./negotiation/subscribe-authoriz
 import { safeLogger } from "./base/safe-logger.js";
 import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
 import { Monitoring } from "./metrics/monitoring.js";
+import { RoundTrip } from "./metrics/round-trip.js";
 import { survey } from "./metrics/survey.js";
+import { OwnServices } from "./overview/own-services.js";
+import { FreeSpace } from "./store/free-space.js";
 import { openStore } from "./store/open-store.js";
 import type { Store } from "./store/store.js";
+import type { SpanSink } from "./tracing/otlp.js";
+import { Tracing } from "./tracing/tracing.js";
 import { createStats, type ComponentStats } from "./base/stats.js";
 import type { ComponentOptions } from "./config/component-options.js";
 
@@ -115,6 +120,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const commands = new Commands(broker, new Purge(broker, accountLinks, log), adminSettings);
   const gate = new RequestGate(connection, budgets, stats);
 
+  const roundTrip = new RoundTrip(connection);
+  const freeSpace = config.store.kind === "memory" ? undefined : new FreeSpace(config.store.path);
   let store: Store | undefined;
   const readStats = (): ComponentStats => ({
     ...stats,
@@ -142,9 +149,22 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
         }),
         store: () => store?.usage(),
       },
-      connection,
+      roundTrip,
       log,
     );
+  const ownServices = new OwnServices(
+    domain,
+    broker,
+    {
+      stats: () => stats,
+      links: () => links.all(),
+      store: () => (config.store.kind === "memory" ? undefined : store?.usage()),
+      freeBytes: () => freeSpace?.bytes,
+      roundTripMs: () => roundTrip.lastMs,
+    },
+    log,
+  );
+  let spans: SpanSink | undefined;
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
@@ -215,12 +235,15 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       Object.assign(limits, next.limits);
       linkSettings.envelope = next.envelope;
       adminSettings.admins = next.admins;
+      observe();
       if (next.log.level !== level) log.level = level = next.log.level;
       return reloaded;
     },
     async start({ signal } = {}) {
       await monitoring?.start();
+      await startTracing();
       await restore();
+      observe();
       try {
         await connection.start(signal === undefined ? {} : { signal });
       } catch (error) {
@@ -243,6 +266,22 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     },
   };
 
+  /** Loads what sends spans, if the config asks for spans. */
+  async function startTracing(): Promise<void> {
+    if (config.tracing === undefined || spans !== undefined) return;
+    const { endpoint, samplePercent } = config.tracing;
+    const { createOtlpSink } = await import("./tracing/otlp.js");
+    const sink = (spans = createOtlpSink(endpoint, domain, log));
+    fanOut.tracing = broker.publishing.tracing = new Tracing(samplePercent / 100, sink.take);
+    log.info({ endpoint, samplePercent }, "spans of updates go to this collector");
+  }
+
+  /** Begins what only metrics and administrators need. */
+  function observe(): void {
+    ownServices.offerTo(adminSettings.admins);
+    if (monitoring !== undefined || adminSettings.admins.length > 0) roundTrip.start();
+  }
+
   /** Opens the store, once, and brings back what it has. */
   async function restore(): Promise<void> {
     if (store !== undefined) return;
@@ -263,6 +302,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
 
   function sweep(now: number): void {
     broker.sweep(now);
+    ownServices.sweep(now);
     store?.sweep(wallNow());
     links.sweep(now);
     requests.resumption.sweep();
@@ -271,6 +311,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   async function stop(): Promise<void> {
     log.info({ links: links.size, services: broker.catalog.services.size }, "stopping");
     stopSweeping?.();
+    roundTrip.stop();
     if (connection.state === "online") {
       fanOut.flushAll(broker.catalog.services.values());
       links.farewell();
@@ -281,10 +322,12 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     requests.stop();
     fanOut.stop();
     broker.stop();
+    ownServices.stop();
     links.clear();
     streams.dispose();
     await connection.stop();
     await monitoring?.stop();
+    await spans?.stop();
     await store?.close();
   }
   return component;

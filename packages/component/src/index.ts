@@ -8,6 +8,15 @@ export {
   type ConfigFile,
 } from "./config/config.js";
 export { formatConfig } from "./config/format-config.js";
-export { loadConfig, parseConfig, type ResolvedConfig } from "./config/load-config.js";
+export {
+  loadConfig,
+  parseConfig,
+  readConfig,
+  resolveConfig,
+  type ResolvedConfig,
+} from "./config/load-config.js";
+export { STREAM_DOWN } from "./metrics/monitoring.js";
+export { inspectStore, type StoreState } from "./store/inspect.js";
 export type { Reloaded } from "./config/reload.js";
 export type { ComponentStats } from "./base/stats.js";
+export { OWN_SERVICES, type ClientRow, type ComponentRow, type ServiceRow } from "./overview/rows.js";

@@ -136,7 +136,9 @@ export {
 export {
   assertMapKey,
   decodeMapUpdate,
+  encodeMapRows,
   encodeMapUpdate,
+  MAP_ROW_HEAD_BYTES,
   mapChangeBytes,
   readMapUpdate,
   weighMapEntry,

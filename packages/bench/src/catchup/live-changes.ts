@@ -61,10 +61,15 @@ class Chain {
 /**
  * Measures what live changes take: in a map of 1,000 sensors (`live`), or if each sensor is a service of its own
  * (`services`), whose message has one value. Bytes and ms are those of one message of the map, or of the messages that
- * stand for it.
+ * stand for it. `parts`: which parts of the sensors change in one message. `counted`: how often each sensor changes
+ * while bytes are counted.
  */
-export function measureLive(form: LiveForm, signal: AbortSignal): CatchUpRow[] {
-  return PARTS.map((changed) => {
+export function measureLive(
+  form: LiveForm,
+  signal: AbortSignal,
+  { parts = PARTS, counted = COUNTED }: { parts?: readonly number[]; counted?: number } = {},
+): CatchUpRow[] {
+  return parts.map((changed) => {
     const changes = new LiveChanges();
     const count = Math.round(changed * SENSORS);
     const map = new Chain(true);
@@ -76,7 +81,7 @@ export function measureLive(form: LiveForm, signal: AbortSignal): CatchUpRow[] {
     };
     for (let i = 0; i < (LEARNED * SENSORS) / count; i++) send();
     signal.throwIfAborted();
-    const messages = (COUNTED * SENSORS) / count;
+    const messages = (counted * SENSORS) / count;
     const startedAt = performance.now();
     let bytes = 0;
     for (let i = 0; i < messages; i++) bytes += send();

@@ -24,16 +24,15 @@ describe("TrafficAccount", () => {
     });
   });
 
-  test("tells how many bytes each service has that belong to no update", () => {
+  test("tells the part of the bytes that belongs to no update", () => {
     const meter = createMeter();
     const account = new TrafficAccount(meter, ["a", "b"]);
     account.begin();
-    meter.received.xmpp += 80;
-    meter.sent.xmpp += 20;
+    meter.received.xmpp += 100;
     account.passOver();
     meter.received.xmpp += 200;
     account.countStanza(200, [{ service: "a", chars: 40 }]);
-    expect(account.take().rest).toBe(50);
+    expect(account.take().rest).toBeCloseTo(1 / 3);
   });
 
   test("splits a stanza by its parts", () => {
@@ -53,10 +52,9 @@ describe("TrafficAccount", () => {
     expect(services.get("b")).toEqual({ down: 625, up: 62 });
   });
 
-  test("divides an answer's head evenly among its stanzas, and what is compressed by length", () => {
-    // Of 1,000 bytes, 500 are the head: 100 + 250, and 400 + 250.
+  test("divides an answer in proportion to its stanzas, whatever its head or compression made of it", () => {
     for (const [down, a, b] of [
-      [1_000, 350, 650],
+      [1_000, 200, 800],
       [200, 40, 160],
     ] as const) {
       const meter = createMeter();
@@ -68,8 +66,8 @@ describe("TrafficAccount", () => {
       account.countStanza(400, [{ service: "b", chars: 7 }]);
       const { services } = account.take();
       expect([services.get("a"), services.get("b")]).toEqual([
-        { down: a, up: 50 },
-        { down: b, up: 50 },
+        { down: a, up: 20 },
+        { down: b, up: 80 },
       ]);
     }
   });
@@ -86,39 +84,45 @@ describe("TrafficAccount", () => {
       meter.received.xmpp += grown;
       account.countStanza(500, [{ service, chars: 1 }]);
     }
-    // The answer to a request arrived meanwhile: divided evenly.
+    // The answer to a request arrived meanwhile: divided as 60 to 10.
     meter.received.xmpp += 70;
     expect(account.take().services).toEqual(
       new Map([
-        ["a", { down: 95, up: 0 }],
-        ["b", { down: 45, up: 0 }],
+        ["a", { down: 120, up: 0 }],
+        ["b", { down: 20, up: 0 }],
       ]),
     );
   });
 
-  test("divides what is passed over evenly, as subscribing is, and gives a stanza what it made travel the other way", () => {
-    const meter = createMeter();
-    const account = new TrafficAccount(meter, ["a", "b"]);
-    account.begin();
-    meter.received.xmpp += 1_000;
-    meter.sent.xmpp += 300;
-    account.countStanza(900, [{ service: "a", chars: 1 }]);
-    account.passOver();
-    for (const [service, up] of [
-      ["a", 20],
-      ["b", 10],
-    ] as const) {
-      meter.received.xmpp += 100;
-      meter.sent.xmpp += up;
-      account.countStanza(100, [{ service, chars: 1 }]);
-    }
-    expect(account.take().services).toEqual(
-      new Map([
-        ["a", { down: 600, up: 170 }],
-        ["b", { down: 600, up: 160 }],
-      ]),
-    );
-  });
+  test.each([
+    { bosh: false, up: [110, 220] },
+    { bosh: true, up: [132, 198] },
+  ])(
+    "divides what is passed over like the stanzas, and bytes up too, but for BOSH: $bosh",
+    ({ bosh, up }) => {
+      const meter = createMeter();
+      const account = new TrafficAccount(meter, ["a", "b"], bosh);
+      account.begin();
+      meter.received.xmpp += 900;
+      meter.sent.xmpp += 300;
+      account.countStanza(900, [{ service: "a", chars: 1 }]);
+      account.passOver();
+      for (const [service, down, request] of [
+        ["a", 100, 12],
+        ["b", 200, 18],
+      ] as const) {
+        meter.received.xmpp += down;
+        meter.sent.xmpp += request;
+        account.countStanza(down, [{ service, chars: 1 }]);
+      }
+      expect(account.take().services).toEqual(
+        new Map([
+          ["a", { down: 400, up: up[0] }],
+          ["b", { down: 800, up: up[1] }],
+        ]),
+      );
+    },
+  );
 
   test("what belongs to no service is part of the rest", () => {
     const meter = createMeter();
@@ -132,9 +136,9 @@ describe("TrafficAccount", () => {
     account.countStanza(100, [{ service: "b", chars: 8 }]);
     account.countStanza(100, [{ service: undefined, chars: 8 }]);
     const { services } = account.take();
-    // Half of the bytes.
-    expect(services.get("a")?.down).toBe(125);
-    expect(services.get("b")?.down).toBe(175);
+    // Half of the bytes belong to no service: 50 to 100 is left.
+    expect(services.get("a")?.down).toBe(100);
+    expect(services.get("b")?.down).toBe(200);
   });
 
   test("adds up to the meter exactly, whatever came", () => {

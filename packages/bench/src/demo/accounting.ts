@@ -16,17 +16,16 @@ export interface Part {
 /**
  * The bytes of one form's connection, divided among its services. The meter gives the total.
  *
- * The bytes since the stanzas before belong to the stanzas that have arrived now. The bytes of the stanzas themselves,
- * compressed or not, are divided by their characters. The bytes beside them are divided evenly among the stanzas: the
- * head of an HTTP answer is equally long whatever the answer holds. Bytes upwards are divided evenly too. A stanza of
- * several services is divided by the characters of its parts. All other bytes, mostly those of subscribing, are divided
- * evenly among the services.
+ * The bytes since the stanzas before belong to the stanzas that have arrived now. They are divided in proportion to the
+ * stanzas' characters, and a stanza of several services by the characters of its parts. So the head of an HTTP answer is
+ * divided like what the answer holds. On BOSH that includes the bytes up: each answer makes one request. Elsewhere bytes
+ * up acknowledge everything until then. They are divided in proportion to all bytes down, like those of subscribing.
  */
 export class TrafficAccount {
   private base: Traffic | undefined;
   private readonly shares: Map<string, { down: number; up: number }>;
-  /** Stanzas of the last read, by service. */
-  private readonly came = new Map<string | undefined, { chars: number; stanzas: number }>();
+  /** Characters of stanzas of the last read, by service. */
+  private readonly came = new Map<string | undefined, number>();
   /** The meter after the stanzas before the last read, and after the last read. */
   private before: Traffic = { down: 0, up: 0 };
   private behind: Traffic = this.before;
@@ -34,6 +33,8 @@ export class TrafficAccount {
   constructor(
     private readonly meter: ByteMeter,
     services: readonly string[],
+    /** The connection is BOSH. */
+    private readonly pairsRequests = false,
   ) {
     this.shares = new Map(services.map((service) => [service, { down: 0, up: 0 }]));
   }
@@ -43,7 +44,7 @@ export class TrafficAccount {
     this.base = this.before = this.behind = this.read();
   }
 
-  /** Divides everything so far evenly among the services, stanzas too. */
+  /** Counts everything so far as bytes that belong to no stanza. */
   passOver(): void {
     this.divide();
     for (const share of this.shares.values()) share.down = share.up = 0;
@@ -57,36 +58,27 @@ export class TrafficAccount {
     this.behind = now;
     const whole = parts.reduce((sum, part) => sum + part.chars, 0);
     for (const { service, chars } of parts) {
-      const own = whole === 0 ? 0 : chars / whole;
-      const before = this.came.get(service) ?? { chars: 0, stanzas: 0 };
-      this.came.set(service, {
-        chars: before.chars + stanzaChars * own,
-        stanzas: before.stanzas + own,
-      });
+      if (whole > 0) this.came.set(service, (this.came.get(service) ?? 0) + (stanzaChars * chars) / whole);
     }
   }
 
   /** Divides the bytes among the stanzas of the last read. */
   private divide(): void {
+    const allChars = [...this.came.values()].reduce((sum, chars) => sum + chars, 0);
     const { before, behind } = this;
-    const came = [...this.came.values()];
-    const allChars = came.reduce((sum, { chars }) => sum + chars, 0);
-    const allStanzas = came.reduce((sum, { stanzas }) => sum + stanzas, 0);
-    const down = behind.down - before.down;
-    const beside = Math.max(0, down - allChars);
-    for (const [service, { chars, stanzas }] of this.came) {
+    for (const [service, chars] of this.came) {
       const share = service === undefined ? undefined : this.shares.get(service);
-      if (share === undefined || allStanzas === 0) continue;
-      share.down += ((down - beside) * chars) / allChars + (beside * stanzas) / allStanzas;
-      share.up += ((behind.up - before.up) * stanzas) / allStanzas;
+      if (share === undefined) continue;
+      share.down += ((behind.down - before.down) * chars) / allChars;
+      if (this.pairsRequests) share.up += ((behind.up - before.up) * chars) / allChars;
     }
     this.came.clear();
     this.before = behind;
   }
 
   /**
-   * The bytes so far. The services' whole bytes add up exactly to the total. `rest`: bytes in both directions that were
-   * divided evenly, of each service.
+   * The bytes so far. The services' whole bytes add up exactly to the total. `rest`: the part of the bytes down, from 0
+   * to 1, that came beside the stanzas of the services.
    */
   take(): {
     readonly total: Traffic;
@@ -97,34 +89,20 @@ export class TrafficAccount {
     const now = this.read();
     const base = this.base ?? now;
     const total = { down: now.down - base.down, up: now.up - base.up };
-    const shares = [...this.shares.values()];
-    const down = withRest(
-      total.down,
-      shares.map((share) => share.down),
-    );
-    const up = withRest(
-      total.up,
-      shares.map((share) => share.up),
-    );
+    const downShares = [...this.shares.values()].map((share) => share.down);
+    const upShares = [...this.shares.values()].map((share) => share.up);
+    const down = apportion(total.down, downShares);
+    const up = apportion(total.up, this.pairsRequests ? upShares : downShares);
     const services = new Map(
       [...this.shares.keys()].map((service, i) => [service, { down: down[i] ?? 0, up: up[i] ?? 0 }]),
     );
-    const own = shares.reduce((sum, share) => sum + share.down + share.up, 0);
-    return { total, services, rest: Math.max(0, total.down + total.up - own) / shares.length };
+    const own = downShares.reduce((sum, share) => sum + share, 0);
+    return { total, services, rest: total.down === 0 ? 0 : Math.max(0, 1 - own / total.down) };
   }
 
   private read(): Traffic {
     return { down: this.meter.received.xmpp, up: this.meter.sent.xmpp };
   }
-}
-
-/** Adds to each own share an equal part of the rest. */
-function withRest(total: number, own: readonly number[]): number[] {
-  const rest = total - own.reduce((a, b) => a + b, 0);
-  return apportion(
-    total,
-    own.map((share) => share + Math.max(0, rest) / own.length),
-  );
 }
 
 /** Divides a whole total into whole shares by largest remainder. If all weights are 0, the shares are equal. */

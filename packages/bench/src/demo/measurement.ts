@@ -2,6 +2,7 @@ import type { ByteMeter } from "@stanzapack/xmpp";
 import { FORMS, type Form } from "../rivals/forms.js";
 import { TrafficAccount, type Part } from "./accounting.js";
 import { Delivery, PublishedLog } from "./delivery.js";
+import type { Road } from "./publishers.js";
 import { DEMO_SERVICES, type DemoServiceName } from "./services.js";
 
 /** One row of the result. `service` is `*` for the whole connection of a form. */
@@ -36,9 +37,10 @@ export class FormMeasurement {
     readonly form: Form,
     meter: ByteMeter,
     logs: ReadonlyMap<string, PublishedLog>,
+    { url }: Road,
     private readonly escapes?: EscapeCount,
   ) {
-    this.traffic = new TrafficAccount(meter, [...logs.keys()]);
+    this.traffic = new TrafficAccount(meter, [...logs.keys()], /^https?:/.test(url));
     this.deliveries = new Map([...logs].map(([service, log]) => [service, new Delivery(log)]));
   }
 
@@ -46,7 +48,7 @@ export class FormMeasurement {
     this.traffic.begin();
   }
 
-  /** Divides everything so far evenly among the services. */
+  /** Counts everything so far as bytes that belong to no stanza. */
   passOver(): void {
     this.traffic.passOver();
   }
@@ -72,8 +74,8 @@ export class FormMeasurement {
     if (this.taken === undefined) this.quotes.set(service, (this.quotes.get(service) ?? 0) + count);
   }
 
-  /** Bytes of each service that belong to no update, mostly those of subscribing. */
-  get restBytes(): number {
+  /** The part of all bytes, from 0 to 1, that belongs to no update: mostly subscribing. */
+  get rest(): number {
     return (this.taken ?? this.traffic.take()).rest;
   }
 

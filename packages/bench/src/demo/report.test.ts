@@ -17,7 +17,7 @@ function rowsOf(service: string, bytes: Record<Form, number>, quoteEscapeBytes =
   }));
 }
 
-const RUN = { transport: "tcp", compress: false, restBytes: 0 } as const;
+const RUN = { transport: "tcp", compress: false, rest: 0 } as const;
 
 test("says first where JSON is smaller", () => {
   const rows = [
@@ -42,13 +42,13 @@ test("says what was lost, and in which form", () => {
 
 test("says of a compressed stream what the counter and subscribing take", () => {
   const rows = rowsOf("now-and-then", { stanzapack: 32, "json-body": 27, "json-batch": 33 });
-  expect(formatVerdict(rows, { ...RUN, compress: true, restBytes: 15 }).slice(0, 3)).toEqual([
+  expect(formatVerdict(rows, { ...RUN, compress: true, rest: 0.05 }).slice(0, 3)).toEqual([
     "JSON is smaller, in bytes per update:",
     "  now-and-then: json-body 27.0; Stanzapack 32.0, 19 % more",
-    expect.stringContaining("now-and-then: 1.5 of our bytes are a share of subscribing"),
+    expect.stringContaining("now-and-then: 1.6 of our bytes are a share of subscribing"),
   ]);
   const close = rowsOf("now-and-then", { stanzapack: 30, "json-body": 27, "json-batch": 33 });
-  expect(formatVerdict(close, { ...RUN, compress: true, restBytes: 15 })[2]).toContain(
+  expect(formatVerdict(close, { ...RUN, compress: true, rest: 0.05 })[2]).toContain(
     "by at most 3.0 bytes: our stanzas",
   );
 });
@@ -68,7 +68,7 @@ test("a report compares without what the server adds to quotes, says so once, an
     ...rowsOf("cpu", { stanzapack: 10, "json-body": 20, "json-batch": 9 }, 1_000),
     ...rowsOf("*", { stanzapack: 10, "json-body": 20, "json-batch": 30 }, 1_000),
   ];
-  const result = { rows, restBytes: 100, elapsedMs: 60_000, framesAfterStop: 0, silenceMs: 1_000 };
+  const result = { rows, rest: 0.1, elapsedMs: 60_000, framesAfterStop: 0, silenceMs: 1_000 };
   const options = { server: "ejabberd", transport: "websocket", compress: true, for: undefined } as const;
   const lines = formatReport(result, { ...options, json: false }).split("\n");
   expect(lines.filter((line) => line.includes("2,000 bytes"))).toHaveLength(1);

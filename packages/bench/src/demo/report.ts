@@ -12,10 +12,10 @@ import type { DemoResult } from "./run.js";
  * Then come a table of the services and a table of the connections.
  */
 export function formatReport(result: DemoResult, options: DemoOptions): string {
-  const { rows, restBytes, elapsedMs, framesAfterStop, silenceMs } = result;
+  const { rows, rest, elapsedMs, framesAfterStop, silenceMs } = result;
   const seconds = (elapsedMs / 1_000).toFixed(1);
   return [
-    ...formatVerdict(rows, { ...options, restBytes }),
+    ...formatVerdict(rows, { ...options, rest }),
     "",
     `Bytes per update (${options.server}, ${options.transport}${options.compress ? " compressed" : ""}, ${seconds} s):`,
     formatServices(rows),
@@ -28,8 +28,8 @@ export function formatReport(result: DemoResult, options: DemoOptions): string {
 
 /** What the verdict must know of the run. */
 interface Run extends Pick<DemoOptions, "compress" | "transport"> {
-  /** Bytes of each of our services that belong to no update. */
-  readonly restBytes: number;
+  /** The part of our bytes, from 0 to 1, that belongs to no update. */
+  readonly rest: number;
 }
 
 /** Where JSON is smaller, and why; then the whole, then what was lost. Exported for its test. */
@@ -114,7 +114,7 @@ function servicesOf(rows: readonly Row[]): string[] {
 
 function sayWhereJsonIsSmaller(
   comparisons: readonly Comparison[],
-  { compress: compressed, transport, restBytes }: Run,
+  { compress: compressed, transport, rest }: Run,
 ): string[] {
   const losses = comparisons.flatMap(({ service, ours, rivals }) =>
     rivals
@@ -129,7 +129,7 @@ function sayWhereJsonIsSmaller(
     rivals.filter(({ bytes }) => bytes < ours).map(({ bytes }) => ({ excess: ours - bytes, compressed })),
   );
   const explained = explainByCounter(excesses);
-  if (explained.length === 0 && compressed) explained.push(...explainByRest(comparisons, restBytes));
+  if (explained.length === 0 && compressed) explained.push(...explainByRest(comparisons, rest));
   if (transport === "bosh") explained.push(...SHARED_REQUESTS);
   return ["JSON is smaller, in bytes per update:", ...losses, ...explained];
 }
@@ -137,16 +137,16 @@ function sayWhereJsonIsSmaller(
 /** Why a rare value may cost less in the form that sends most. `bench wire` measures the rare value alone. */
 const SHARED_REQUESTS = [
   "  A request of BOSH takes everything that waits, and the form that sends most has",
-  "  the fewest bytes of request for each stanza. `bench wire` measures a rare value",
+  "  the fewest bytes of HTTP for each stanza. `bench wire` measures a rare value",
   "  on a connection of its own.",
 ];
 
 /** What the counter of our stanzas does not explain: the JSON forms are sent without anybody asking for them. */
-function explainByRest(comparisons: readonly Comparison[], restBytes: number): string[] {
+function explainByRest(comparisons: readonly Comparison[], rest: number): string[] {
   return comparisons
     .filter(({ ours, rivals }) => rivals.some(({ bytes }) => bytes < ours))
-    .flatMap(({ service, updates }) => [
-      `  ${service}: ${formatBytes(restBytes / updates)} of our bytes are a share of subscribing, which a longer run`,
+    .flatMap(({ service, ours }) => [
+      `  ${service}: ${formatBytes(ours * rest)} of our bytes are a share of subscribing, which a longer run`,
       `  divides among more updates; JSON is sent unasked. About ${COUNTER_BYTES} are the counter,`,
       `  which shows a receiver that nothing was lost.`,
     ]);

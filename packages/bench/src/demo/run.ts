@@ -11,8 +11,8 @@ const END_MS = 10_000;
 
 export interface DemoResult {
   readonly rows: readonly Row[];
-  /** Bytes of each of our services that belong to no update. */
-  readonly restBytes: number;
+  /** The part of our bytes, from 0 to 1, that belongs to no update. */
+  readonly rest: number;
   readonly elapsedMs: number;
   /** DATA frames that arrived within `silenceMs` after the last subscription ended, while the sources kept running. */
   readonly framesAfterStop: number;
@@ -64,7 +64,8 @@ async function measure(
   const elapsedMs = (): number => performance.now() - startedAt;
   await orAborted(stage.subscribe(), AbortSignal.any([interrupted, failed]));
   stage.passOver();
-  screen.start(() => ({ elapsedMs: elapsedMs(), rows: stage.rows(false), readings: stage.readings }));
+  const { readings, dashboardUrl } = stage;
+  screen.start(() => ({ elapsedMs: elapsedMs(), rows: stage.rows(false), readings, dashboardUrl }));
   try {
     const leftMs = options.for === undefined ? undefined : Math.max(0, options.for - elapsedMs());
     await lasting(leftMs, interrupted, failed);
@@ -80,9 +81,9 @@ async function measure(
   await orAborted(sleep(SILENCE_MS), end);
   const framesAfterStop = stage.subscriber.dataFrames - before;
   await stage.settle(end);
-  const { restBytes } = stage.subscriber.measurement;
+  const { rest } = stage.subscriber.measurement;
   return {
-    ...{ rows: stage.rows(true), restBytes, elapsedMs: measuredMs },
+    ...{ rows: stage.rows(true), rest, elapsedMs: measuredMs },
     ...{ framesAfterStop, silenceMs: SILENCE_MS },
   };
 }

@@ -21,6 +21,9 @@ export interface SandboxProcess {
   readonly componentPort: number;
   /** Plain HTTP, for WebSocket and BOSH. */
   readonly httpPort: number;
+  /** Addresses for browsers. */
+  readonly websocketUrl: string;
+  readonly boshUrl: string;
   /** Domain of the running Stanzapack component. */
   readonly streams: string;
   /** A second component that the server accepts, for the rivals. */
@@ -51,10 +54,13 @@ export async function startSandboxProcess(
     transport = "tcp",
     compress = false,
     settings = "recommended",
+    admins,
   }: {
     readonly transport?: TransportKind;
     readonly compress?: boolean;
     readonly settings?: SettingsKind;
+    /** Bare JIDs of the component's administrators, instead of the sandbox's first account. */
+    readonly admins?: readonly string[];
   } = {},
 ): Promise<SandboxProcess> {
   // Its own process group, so that a terminal's Ctrl-C reaches the sandbox only through this process. If this process
@@ -65,6 +71,8 @@ export async function startSandboxProcess(
   const spawned = spawn("setpriv", ["--pdeathsig=TERM", "--", ...command], {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
+    // The component inherits the environment, which replaces keys of its config.
+    env: { ...process.env, ...(admins !== undefined && { STANZAPACK_ADMINS: admins.join(",") }) },
   });
   const child = new Child(spawned, "`stanzapack sandbox`");
   const stop = (): Promise<void> => child.stop(() => spawned.kill("SIGTERM"), STOP_GRACE_MS);
@@ -79,6 +87,8 @@ export async function startSandboxProcess(
       host: line.host,
       componentPort: line.ports.component,
       httpPort: line.ports.http,
+      websocketUrl: line.websocketUrl,
+      boshUrl: line.boshUrl,
       streams: line.streams,
       rival: line.component,
       accounts: line.accounts,

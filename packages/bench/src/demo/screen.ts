@@ -26,6 +26,7 @@ export interface Snapshot {
   readonly elapsedMs: number;
   readonly rows: readonly Row[];
   readonly readings: Readings;
+  readonly dashboardUrl: string;
 }
 
 /** The output for a person during the run. */
@@ -71,7 +72,7 @@ export function createLineScreen(write: (line: string) => void): Screen {
 }
 
 /** The table without lines between cells, so that it fits into 80 columns. */
-function renderTable({ elapsedMs, rows, readings }: Snapshot, columns: number): string {
+function renderTable({ elapsedMs, rows, readings, dashboardUrl }: Snapshot, columns: number): string {
   const table = new Table({
     head: ["service", "newest value", "window", "per s", "age ms", ...FORMS],
     colAligns: ["left", "left", "right", "right", "right", ...FORMS.map(() => "right" as const)],
@@ -92,7 +93,11 @@ function renderTable({ elapsedMs, rows, readings }: Snapshot, columns: number): 
   }
   table.push(["all", "", "", "", "", ...perUpdate(rows, "*")]);
   const seconds = Math.floor(elapsedMs / 1_000);
-  return `${table.toString()}\n\nbytes per update after ${seconds} s, each form on its own connection; Ctrl-C stops`;
+  return [
+    `${table.toString()}\n`,
+    `bytes per update after ${seconds} s, each form on its own connection; Ctrl-C stops`,
+    `dashboard: ${dashboardUrl}`,
+  ].join("\n");
 }
 
 /** Heads of the columns of plain lines, which are at most 80 columns wide. */

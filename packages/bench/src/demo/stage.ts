@@ -1,4 +1,5 @@
 import { RIVAL_FORMS, type RivalForm } from "../rivals/forms.js";
+import { serveDashboard } from "./dashboard.js";
 import { DemoError } from "./failure.js";
 import { createLogs, sortRows, type FormMeasurement, type Row } from "./measurement.js";
 import { startPublisherChild, type PublisherChild } from "./publisher-child.js";
@@ -10,13 +11,15 @@ import { startTwin, type Twin } from "./twins.js";
 
 /** Everything that takes part in one run, started and connected. */
 export interface Stage {
+  /** Address of the dashboard. */
+  readonly dashboardUrl: string;
   readonly readings: Readings;
   readonly subscriber: Subscriber;
   /** The rows measured so far. `settled`: after `settle`. */
   rows(settled: boolean): Row[];
   /** Subscribes, and begins to count. */
   subscribe(): Promise<void>;
-  /** Divides everything so far evenly among the services. */
+  /** Counts everything so far as bytes that belong to no stanza. */
   passOver(): void;
   /** Stops counting. */
   freeze(): void;
@@ -32,13 +35,17 @@ export interface StageHooks {
   readonly onUp: (takeDown: () => Promise<void>) => void;
 }
 
-/** Accounts: the publisher, the subscriber, and one for each rival. */
-const USERS = 2 + RIVAL_FORMS.length;
+/** Accounts: the publisher, the subscriber, one for each rival, and the dashboard's. */
+const USERS = 3 + RIVAL_FORMS.length;
+const DASHBOARD_USER = USERS - 1;
 
 export async function openStage(options: DemoOptions, hooks: StageHooks): Promise<Stage> {
   const { signal, onFailure, onUp } = hooks;
   hooks.onProgress(`starting ${options.server} and the component …`);
-  const sandbox = await startSandboxProcess(options.server, USERS, signal, options);
+  const sandbox = await startSandboxProcess(options.server, USERS, signal, {
+    ...options,
+    admins: [`user${DASHBOARD_USER}@localhost`],
+  });
   onUp(() => sandbox.stop());
   sandbox.child.onFailure = onFailure;
   const { road, streams, rival } = sandbox;
@@ -81,7 +88,11 @@ export async function openStage(options: DemoOptions, hooks: StageHooks): Promis
   });
   onUp(() => subscriber.close());
   subscriber.onFailure = onFailure;
-  return createStage(subscriber, twins, publishers, readings);
+  const stage = createStage(subscriber, twins, publishers, readings);
+  const dashboard = await serveDashboard(sandbox, account(DASHBOARD_USER), () => stage.rows(false));
+  onUp(() => dashboard.stop());
+  hooks.onProgress(`dashboard: ${dashboard.url}`);
+  return { ...stage, dashboardUrl: dashboard.url };
 }
 
 function createStage(
@@ -89,7 +100,7 @@ function createStage(
   twins: readonly Twin[],
   publishers: PublisherChild,
   readings: Readings,
-): Stage {
+): Omit<Stage, "dashboardUrl"> {
   const measurements: FormMeasurement[] = [subscriber, ...twins].map(({ measurement }) => measurement);
   return {
     readings,

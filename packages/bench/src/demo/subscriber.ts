@@ -34,7 +34,7 @@ export interface SubscriberOptions {
 export async function startSubscriber(options: SubscriberOptions): Promise<Subscriber> {
   const { account, component, road, readings } = options;
   const client = await connect({ ...account, component, ...road, signal: options.signal });
-  const measurement = new FormMeasurement("stanzapack", client.meter, options.logs);
+  const measurement = new FormMeasurement("stanzapack", client.meter, options.logs, road);
   const subscriptions: Subscription[] = [];
   let dataFrames = 0;
   observeFrames(client, measurement, () => dataFrames++);

@@ -33,7 +33,7 @@ export async function startTwin(options: TwinOptions): Promise<Twin> {
   const { form, account, road } = options;
   const connection = createClientConnection({ ...account, ...road });
   const escapes = new QuoteEscapes(!road.compress);
-  const measurement = new FormMeasurement(form, connection.meter, options.logs, escapes);
+  const measurement = new FormMeasurement(form, connection.meter, options.logs, road, escapes);
   const twin: Twin = {
     form,
     measurement,

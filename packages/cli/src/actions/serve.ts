@@ -10,12 +10,15 @@ import { StanzapackError } from "@stanzapack/wire";
 import type { Logger } from "pino";
 import { describeExposure } from "../base/exposed-file.js";
 import { UsageError } from "../base/failure.js";
+import type { Dashboard } from "../serve/dashboard-module.js";
+import { startDashboard } from "../serve/dashboard.js";
 import { interruptible, untilAborted, type Interruption } from "../base/signals.js";
 
 export interface ServeOptions {
   readonly config?: string;
   readonly check?: true;
   readonly printConfig?: true;
+  readonly dashboard?: true;
   readonly exitOnFailure?: true;
   readonly child?: true;
 }
@@ -48,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 async function run(
   config: ResolvedConfig,
   file: string | undefined,
-  { child, exitOnFailure }: ServeOptions,
+  { child, dashboard: withDashboard, exitOnFailure }: ServeOptions,
   logger: Logger,
   interruption: Interruption,
 ): Promise<void> {
@@ -69,12 +72,15 @@ async function run(
   // Reloads run one after another, so that the file that was read last is in force.
   const hangUp = (): void => void (reloading = reloading.then(() => reload(component, file, logger)));
   process.on("SIGHUP", hangUp);
+  let dashboard: Dashboard | undefined;
   try {
+    if (withDashboard === true) dashboard = await startDashboard(config, logger);
     await component.start({ signal: ending.signal });
     if (child === true && process.connected) process.send?.("ready");
     await untilAborted(ending.signal);
   } finally {
     process.off("SIGHUP", hangUp);
+    await dashboard?.stop();
     await component.stop();
     if (child === true && process.connected) process.disconnect();
   }

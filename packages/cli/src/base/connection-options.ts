@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { UsageError } from "./failure.js";
 
 export interface ConnectionOptions {
   readonly jid?: string;
@@ -26,4 +27,12 @@ export function addConnectionOptions(command: Command): Command {
   for (const [, flags, variable, about] of FLAGS)
     command.addOption(new Option(flags, about).env(variable).helpGroup("Connection:"));
   return command;
+}
+
+/** The value of an option that a command needs. Throws `UsageError` if it is missing. */
+export function required(options: ConnectionOptions, name: keyof ConnectionOptions): string {
+  const value = options[name];
+  if (value !== undefined && value !== "") return value;
+  const [, flags, variable] = FLAGS.find(([key]) => key === name) as (typeof FLAGS)[number];
+  throw new UsageError(`\`${flags}\` is missing: give it, or set ${variable}`);
 }

@@ -6,6 +6,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Checks of a deployment have failed, and their lines have said why. */
+export class ChecksFailed extends Error {
+  override readonly name = "ChecksFailed";
+}
+
 /** Writes a failure to stderr, with `stanzapack: CODE: text` as the last line. Returns the exit code. */
 export function reportFailure(error: unknown): 1 | 2 {
   const { details, code, text } = describeFailure(error);
@@ -40,6 +45,7 @@ const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
 
 export function describeFailure(error: unknown): Failure {
   if (error instanceof UsageError) return { details: [], code: "usage", text: oneLine(error.message) };
+  if (error instanceof ChecksFailed) return { details: [], code: "unhealthy", text: oneLine(error.message) };
   if (error instanceof StanzapackError) {
     const { code } = error;
     const lines = error.text.split("\n");

@@ -19,6 +19,11 @@ export function addServe(program: Command): void {
     .option("--check", "only check the config, then exit")
     .option("--print-config", "print the config with all defaults as YAML, without the secret, then exit")
     .option(
+      "--dashboard",
+      "also serve the dashboard, a web page for administrators (`admins`), as `dashboard` of the config says; " +
+        "only in a clone",
+    )
+    .option(
       "--exit-on-failure",
       "exit with 1 if the server cannot be reached, or the connection is lost, instead of retrying",
     )
@@ -38,9 +43,13 @@ Config file; only \`component\` is required:
   store:                          # keeps services, logs, maps, cursors and approvals across a restart
     kind: lmdb                    # or memory: a restart loses everything, and nothing is written to the disk
     path: /var/lib/stanzapack     # default: $STATE_DIRECTORY (systemd), else stanzapack-data beside the config file
-  admins: [root@example.org]      # accounts that may run \`stanzapack purge\`; default: none
+  admins: [root@example.org]      # accounts that may use the dashboard and \`stanzapack purge\`; default: none
   envelope: auto                  # lean stanzas where possible; ibb: only In-Band Bytestreams
   metrics: {}                     # http://127.0.0.1:9464/metrics, /health, /ready; or { host, port }; default: off
+  dashboard:                      # of --dashboard; default: http://127.0.0.1:9465/
+    port: 9465
+    websocketUrl: wss://example.org/xmpp-websocket   # for the browser; default: what the JID's domain says
+    tokenFile: dashboard.token    # needed for any other \`host\`, and behind a proxy; open the page as /?token=…
   limits: {}                      # such as { maxLinks: 50000 }; --print-config shows all keys
   log: { level: info }            # trace debug info warn error silent
 

@@ -2,8 +2,9 @@ import {
   assertMapKey,
   byteCountOf,
   DEFAULT_LIMITS,
-  encodeMapUpdate,
+  encodeMapRows,
   encodeUpdate,
+  MAP_ROW_HEAD_BYTES,
   mapChangeBytes,
   StanzapackError,
   weighMapEntry,
@@ -18,8 +19,8 @@ import { untilKept } from "./until-sent.js";
 
 /** A value stands in an array of changes, and a change is an array. */
 const VALUE_LIMITS = { ...DEFAULT_LIMITS, maxDepth: DEFAULT_LIMITS.maxDepth - 2 };
-/** Room for the head of an update's array, and for the mark that another row follows, in bytes. */
-const ROW_HEAD_BYTES = 6;
+/** Most bytes of one change. */
+const MOST_CHANGE_BYTES = DEFAULT_LIMITS.maxUpdateBytes - MAP_ROW_HEAD_BYTES;
 /**
  * Most removals that are remembered, for a component that has lost the last second. 10,000: more than a second's worth.
  */
@@ -67,11 +68,8 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
     assertMapKey(key, DEFAULT_LIMITS);
     const packed = encodeUpdate(value, VALUE_LIMITS);
     const change: MapChange = { type: "set", key, value: packed };
-    if (mapChangeBytes(change) + ROW_HEAD_BYTES > DEFAULT_LIMITS.maxUpdateBytes)
-      throw new StanzapackError(
-        "too-large",
-        `key and value take over ${DEFAULT_LIMITS.maxUpdateBytes - ROW_HEAD_BYTES} bytes`,
-      );
+    if (mapChangeBytes(change) > MOST_CHANGE_BYTES)
+      throw new StanzapackError("too-large", `key and value take over ${MOST_CHANGE_BYTES} bytes`);
     this.change(change);
   }
 
@@ -136,7 +134,7 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
   }
 
   private commit(changes: readonly MapChange[]): void {
-    const rows = toRows(changes);
+    const rows = encodeMapRows(changes, DEFAULT_LIMITS);
     const bytes = byteCountOf(rows);
     if (rows.length > OUTBOX_BOUNDS.maxRows || bytes > OUTBOX_BOUNDS.maxBytes)
       throw new StanzapackError(
@@ -226,7 +224,7 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
       if (at > sequence)
         changes.push(value === undefined ? { type: "delete", key } : { type: "set", key, value });
     this.dropWaiting();
-    this.enqueue(toRows(changes));
+    this.enqueue(encodeMapRows(changes, DEFAULT_LIMITS));
     const now = this.published;
     if (this.clearedAt > sequence) this.clearedAt = now;
     for (const [key, { value, sequence: at }] of this.own)
@@ -249,22 +247,4 @@ function compact(changes: readonly MapChange[]): MapChange[] {
       byKey.clear();
     } else byKey.set(change.key, change);
   return [...clear, ...byKey.values()];
-}
-
-/** Returns one update in as few rows as possible, but at least one. */
-function toRows(changes: readonly MapChange[]): Uint8Array[] {
-  const parts: MapChange[][] = [[]];
-  let bytes = ROW_HEAD_BYTES;
-  for (const change of changes) {
-    const more = mapChangeBytes(change);
-    if (bytes + more > DEFAULT_LIMITS.maxUpdateBytes) {
-      parts.push([]);
-      bytes = ROW_HEAD_BYTES;
-    }
-    bytes += more;
-    (parts.at(-1) as MapChange[]).push(change);
-  }
-  return parts.map((part, i) =>
-    encodeMapUpdate({ changes: part, continues: i < parts.length - 1 }, DEFAULT_LIMITS),
-  );
 }

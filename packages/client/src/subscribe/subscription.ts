@@ -46,7 +46,8 @@ export class Subscription<T = Value>
   private handing = false;
   /** The last update that an iteration gave to the program. Asking for the next one says that it was taken. */
   private inHand: Update<T> | undefined;
-  private endedWith: { readonly error: StanzapackError | undefined } | undefined;
+  /** @internal Why it has ended. Undefined: it has not. */
+  endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** @internal Called when an update waits for an iteration of a group. */
   onQueued: (() => void) | undefined;
   /** @internal Takes the ranges of `lost`, `conflated` and `reset` at once, even if nobody can listen yet. */

@@ -39,6 +39,9 @@ it("ends without a decision in time, with the reason of the end, and at once if 
   const refused = expect(untilApproved(denied, {})).rejects.toBe(error);
   other.finish(error);
   await refused;
-  await expect(untilApproved(denied, {})).rejects.toMatchObject({ code: "stopped" });
+  await expect(untilApproved(denied, {})).rejects.toBe(error);
+  const { subscription: stopped } = setUp();
+  stopped.finish(undefined);
+  await expect(untilApproved(stopped, {})).rejects.toMatchObject({ code: "stopped" });
   expect(vi.getTimerCount()).toBe(0);
 });

@@ -20,8 +20,9 @@ export async function untilApproved(
       onGranted.add((granted = resolve));
       subscription.onEnded = (error) =>
         reject(error ?? new StanzapackError("stopped", "the client is closed"));
-      // It may have ended before, together with the first request for the node.
-      if (subscription.ended) subscription.onEnded(undefined);
+      // It may have ended before: with the first request for the node, or by a denial right behind `pending`.
+      const { endedWith } = subscription;
+      if (endedWith !== undefined) subscription.onEnded(endedWith.error);
       const text = `no decision on \`${subscription.node}\` within ${approvalMs} ms`;
       timer = setTimeout(() => reject(new StanzapackError("pending", text)), approvalMs);
     });

@@ -160,3 +160,11 @@ export function createStats(): ComponentStats {
     approvalsDenied: 0,
   };
 }
+
+/** Counts a body that was encoded. */
+export function countBody(
+  { bodyChars }: ComponentStats,
+  { form, base64 }: { readonly form: BodyForm; readonly base64: string },
+): void {
+  bodyChars[form] = (bodyChars[form] ?? 0) + base64.length;
+}

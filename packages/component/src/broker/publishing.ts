@@ -15,6 +15,8 @@ import type { FanOut } from "../fanout/fan-out.js";
 import type { NewestValues } from "../fanout/newest-values.js";
 import { rememberValue } from "../fanout/row-values.js";
 import { Arrival } from "../fanout/selector.js";
+import type { Tracing } from "../tracing/tracing.js";
+import type { UpdateTrace } from "../tracing/update-trace.js";
 
 /** Rows that wait no longer than this keep their values, in ms: a value takes several times the memory of a row. */
 const REMEMBERED_MS = 1_000;
@@ -26,6 +28,8 @@ const REMEMBERED_MS = 1_000;
 export class Publishing {
   /** Called when the service takes none of the updates that arrived, and why. */
   onRefused: ((service: Service, error: StanzapackError) => void) | undefined;
+  /** Follows some of the updates. */
+  tracing: Tracing | undefined;
   /** Called when updates could not be stored. The service has only what was stored before. */
   onUnstored: ((service: Service, error: unknown) => void) | undefined;
 
@@ -40,13 +44,32 @@ export class Publishing {
   publish(service: Service, frame: DataFrame | CodedFrame, now: number): void {
     const { publisher } = service;
     if (publisher === undefined) return;
+    const trace = this.tracing?.begin(service);
     const batch = this.read(service, publisher, frame);
+    trace?.pass("read");
     const { throttle } = publisher.link;
     throttle.updates += batch.rows.length;
+    this.take(service, batch, now, throttle.owes, trace);
+  }
+
+  /**
+   * Takes updates that are decoded already. `conflates`: the publisher is over its budget, and only the newest row of a
+   * service without history is sent on.
+   */
+  take(
+    service: Service,
+    batch: DataBatch<Uint8Array>,
+    now: number,
+    conflates = false,
+    trace?: UpdateTrace,
+  ): void {
     const refusal = service.kind.check?.(service, batch.rows);
     if (refusal !== undefined) return this.onRefused?.(service, refusal);
-    const arrival = this.accept(service, batch, now, throttle.owes);
-    if (arrival !== undefined) return this.store(service, arrival, now);
+    const arrival = this.accept(service, batch, now, conflates);
+    if (arrival !== undefined) {
+      arrival.trace = trace;
+      return this.store(service, arrival, now);
+    }
     // All rows are repeated. For subscribers without a value, that is the answer to new demand.
     this.newest.settle(service);
     const { current, sequence } = service.record.incarnations;
@@ -119,8 +142,7 @@ export class Publishing {
 
   /**
    * Drops the repeated rows, and gives the others the next offsets of the service, and a time. Returns what is left.
-   * Undefined: every row was repeated. `conflates`: the publisher is over its budget, and only the newest row of a
-   * service without history is sent on.
+   * Undefined: every row was repeated. `conflates`: see `take`.
    */
   private accept(
     service: Service,
@@ -155,6 +177,9 @@ export class Publishing {
     const to = record.given + lost + fresh;
     record.given = to;
     this.stats.updatesIn += kept.length;
+    service.traffic.rowsIn += kept.length;
+    const newest = kept.at(-1);
+    if (newest !== undefined) service.traffic.newest = { row: newest, cameAt: now };
     this.stats.positionsLost += lost;
     // A time before the base of `at` cannot be sent.
     const newestAt = Math.max(record.oldestAt, now - batch.at);
@@ -175,10 +200,13 @@ export class Publishing {
     service.newest = undefined;
     service.awaiting.clear();
     kind.kept(service, arrival);
+    const { trace } = arrival;
+    trace?.pass("store");
     for (const lane of service.lanes.values()) {
       lane.push(arrival, now);
       this.fanOut.book(lane, now, lane.windowMs === service.demand.windowMs);
     }
+    if (trace !== undefined) this.tracing?.delivered(trace, service.lanes.values());
   }
 }
 

@@ -154,6 +154,15 @@ export class Budgets {
     });
   }
 
+  /** Returns the accounts that are cut off, and for how long still, in ms. */
+  cutOff(): { readonly name: string; readonly forMs: number }[] {
+    const now = this.clock();
+    const found: { name: string; forMs: number }[] = [];
+    for (const { name, cutUntil } of this.accounts.values())
+      if (cutUntil > now) found.push({ name, forMs: cutUntil - now });
+    return found;
+  }
+
   /** Ends the account's links by `onCut`, and refuses everything for a while. Returns the error. */
   private cut(account: Account, what: string): StanzapackError {
     const retryAfterMs = this.limits.cutOffSeconds * 1_000;

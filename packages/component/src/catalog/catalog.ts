@@ -50,7 +50,7 @@ export class Catalog {
   remove(service: Service): void {
     const { node, id } = service;
     this.byNode.delete(node);
-    this.list.remove();
+    this.list.remove(service);
     const owned = this.byOwner.get(id.owner);
     owned?.delete(service);
     if (owned?.size === 0) this.byOwner.delete(id.owner);

@@ -9,7 +9,10 @@ import type { Service } from "./service.js";
 const MAX_COUNTED = 5_000;
 const RECOUNT_MS = 1_000;
 
-/** All services in the order of their first offers, for lists in pages. Their UIDs are serial numbers, in base 36. */
+/**
+ * All services in the order of their first offers, for lists in pages. Their UIDs are serial numbers, in base 36. What
+ * the component offers itself has a serial number, but is only in lists of one owner.
+ */
 export class ServiceList {
   /** All services. Some of them are withdrawn. */
   private listed: { readonly service: Service; readonly serial: number }[] = [];
@@ -24,11 +27,12 @@ export class ServiceList {
   add(service: Service): void {
     const serial = this.nextSerial++;
     this.serials.set(service, serial);
-    this.listed.push({ service, serial });
+    if (isOfAccount(service)) this.listed.push({ service, serial });
   }
 
-  /** A service was withdrawn. */
-  remove(): void {
+  /** The service was withdrawn. */
+  remove(service: Service): void {
+    if (!isOfAccount(service)) return;
     if (++this.withdrawn * 2 <= this.listed.length) return;
     this.listed = this.listed.filter(({ service }) => !service.withdrawn);
     this.withdrawn = 0;
@@ -72,6 +76,11 @@ export class ServiceList {
       if (!service.withdrawn && service.config.access !== "whitelist") this.publicCount++;
     return this.publicCount;
   }
+}
+
+/** Whether an account offers the service. The component's own belong to its domain. */
+function isOfAccount({ id }: Service): boolean {
+  return id.owner.includes("@");
 }
 
 function seek(

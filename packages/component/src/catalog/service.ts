@@ -19,6 +19,18 @@ export interface NewestBodies {
   readonly bodies: Map<string, ReadyBody>;
 }
 
+/** What a service's publisher and subscribers have received and sent, since the service is in memory. */
+export interface ServiceTraffic {
+  /** Updates from the publisher. */
+  rowsIn: number;
+  /** Updates, the bodies that held them, and the characters of these in base64, counted for each subscriber. */
+  rowsOut: number;
+  bodiesOut: number;
+  charsOut: number;
+  /** The newest row, as a view into its block, and when it came, by the monotonic clock, in ms. */
+  newest?: { readonly row: Uint8Array; readonly cameAt: number };
+}
+
 /** The part of a publisher's link that a service needs. */
 export interface PublisherLink {
   readonly jid: string;
@@ -73,6 +85,8 @@ export class Service {
   storing: Promise<void> | undefined;
   /** Subscriptions that have received no value yet. */
   readonly awaiting = new Set<Subscription>();
+  /** Counts what came and went, for whoever looks at the service. */
+  readonly traffic: ServiceTraffic = { rowsIn: 0, rowsOut: 0, bodiesOut: 0, charsOut: 0 };
   /** The demand that the publisher was sent last. */
   demand: { subscribers: number; windowMs: number | null } = { subscribers: 0, windowMs: null };
 

@@ -77,8 +77,9 @@ export const configSchema = z.strictObject({
   /** Where the component keeps services, logs, maps, cursors and approvals: on its disk, or in memory. */
   store: storeSchema.optional(),
   /**
-   * Bare JIDs of administrators. They may run `stanzapack purge`, which removes everything that the component keeps of
-   * an account.
+   * Bare JIDs of administrators. They may see what the component does, by `stanzapack top` and by services that the
+   * component itself offers. They may run `stanzapack purge`, which removes everything that the component keeps of an
+   * account.
    */
   admins: z.array(account).max(1_000).default([]),
   /**
@@ -299,6 +300,44 @@ export const configSchema = z.strictObject({
       port: z.number().int().min(0).max(65_535).default(9_464),
     })
     .optional(),
+  /**
+   * Follows some of the updates through the component, and sends their spans to a collector (OpenTelemetry). Without
+   * this key, the component follows none. `tracing: {}` sends to a collector on this machine.
+   */
+  tracing: z
+    .strictObject({
+      /** Where the collector takes OTLP over HTTP. */
+      endpoint: z.url({ protocol: /^https?$/ }).default("http://127.0.0.1:4318/v1/traces"),
+      /** Part of the arriving frames with updates that are followed, in percent. */
+      samplePercent: z.number().positive().max(100).default(1),
+    })
+    .optional(),
+  /**
+   * The dashboard, a web page for administrators, which `serve --dashboard` serves over HTTP. Its users log in with the
+   * JID and the password of an account of `admins`.
+   */
+  dashboard: z
+    .strictObject({
+      /** Address to listen at. Any other than loopback needs `tokenFile`. */
+      host: z.string().min(1).default("127.0.0.1"),
+      /** Port to listen at. 0: any free port; the log has its number. */
+      port: z.number().int().min(0).max(65_535).default(9_465),
+      /**
+       * File with a token of at least 16 characters, relative to the config file. A browser must give the token once,
+       * as `/?token=…`. Behind a proxy it is needed at loopback too: without it the page has only the names of this
+       * machine.
+       */
+      tokenFile: z.string().min(1).optional(),
+      /** The XMPP server's WebSocket address, for browsers. Default: what the host-meta of the JID's domain says. */
+      websocketUrl: z
+        .url({ protocol: /^wss?$/, error: "give an address like wss://example.org/ws" })
+        .optional(),
+      /** The XMPP server's BOSH address, for browsers. It is tried after `websocketUrl`. Default: as there. */
+      boshUrl: z
+        .url({ protocol: /^https?$/, error: "give an address like https://example.org/http-bind" })
+        .optional(),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       /** Least important level that the component logs to stderr, as JSON lines. `silent`: none. */

@@ -42,12 +42,25 @@ export async function loadConfig(
   file: string | undefined,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<ResolvedConfig> {
+  return resolveConfig(await readConfig(file, environment), file);
+}
+
+/** The first half of `loadConfig`: reads and checks the config file, and opens no other file. */
+export async function readConfig(
+  file: string | undefined,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<ComponentConfig> {
   const overrides = readOverrides(environment);
   const text = file === undefined ? "" : await readText(file, "config file");
-  const config = await resolveSecret(
-    parseOverridden(text, file ?? ENVIRONMENT, overrides),
-    file ?? ENVIRONMENT,
-  );
+  return parseOverridden(text, file ?? ENVIRONMENT, overrides);
+}
+
+/** The second half of `loadConfig`: reads the files that a checked config names, and finds the store's directory. */
+export async function resolveConfig(
+  checked: ComponentConfig,
+  file: string | undefined,
+): Promise<ResolvedConfig> {
+  const config = await resolveSecret(checked, file ?? ENVIRONMENT);
   // No file has the secret then.
   const { secretFile, ...component } = config.component;
   return secretFile === ENVIRONMENT ? { ...config, component } : config;
@@ -136,9 +149,17 @@ async function resolveSecret(config: ComponentConfig, file: string): Promise<Res
   if (text === "") throw fault([`${file}: component.secretFile is empty`]);
   return {
     ...config,
+    dashboard: resolveTokenFile(config.dashboard, file),
     store: resolveStore(config.store, file, process.env["STATE_DIRECTORY"]),
     component: { domain, host, port, localDomains, secret: text, secretFile: path, ...(tls && { tls }) },
   };
+}
+
+function resolveTokenFile(
+  { tokenFile, ...dashboard }: ComponentConfig["dashboard"],
+  file: string,
+): ComponentConfig["dashboard"] {
+  return tokenFile === undefined ? dashboard : { ...dashboard, tokenFile: resolve(dirname(file), tokenFile) };
 }
 
 async function resolveTls(

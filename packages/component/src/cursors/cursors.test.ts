@@ -77,7 +77,7 @@ function setUp(own: Partial<typeof parsed> = {}, kept: StoredCursor[] = []) {
   /** Sends rows, and has the consumer take `taken` rows in all. */
   const read = (subscription: LinkSubscription, rows: number, to: number, taken: number): void => {
     subscription.service.record.offset = to;
-    subscription.send({ rows, to, frameFor: () => "" } as unknown as ReadyBody);
+    subscription.send({ rows, to, base64: "", frameFor: () => "" } as unknown as ReadyBody);
     const { alias, link } = subscription.outlet;
     takeCredit(link, { type: "credit", alias, total: 100 + taken }, NOW, broker.cursors);
   };

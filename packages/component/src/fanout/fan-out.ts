@@ -5,8 +5,9 @@ import type { Lane, LaneMember, ReadyBatch } from "./lane.js";
 import type { ReadyBody } from "./ready-body.js";
 import type { Service } from "../catalog/service.js";
 import { statusFrame } from "./shared-frame.js";
-import type { ComponentStats } from "../base/stats.js";
+import { countBody, type ComponentStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
+import type { Tracing } from "../tracing/tracing.js";
 import { PHASES, type QueuedWriter, WriteQueue } from "./write-queue.js";
 
 /** Characters gathered before a write: larger strings gain nothing, smaller ones cost a system call each. */
@@ -19,10 +20,7 @@ const BURST_LINKS = 500;
 const PHASE_MS = TICK_MS / PHASES;
 /** The character before the last of a stanza without children. */
 const SLASH = "/".charCodeAt(0);
-/**
- * Batches of this many rows or more are encoded after the others of their tick. 256: encoding takes a millisecond or
- * more.
- */
+/** Batches of this many rows or more, which take a millisecond or more, are encoded after the others of their tick. */
 const LARGE_ROWS = 256;
 /** Most bodies of one service's newest value that are kept for further subscribers at the same position. */
 const KEPT_BODIES = 64;
@@ -49,6 +47,8 @@ export class FanOut {
   private phaseTimer: NodeJS.Timeout | undefined;
   /** Called with the publisher whose batch was encoded, and the time that it took, in ms. */
   onCost: ((bareJid: string, ms: number) => void) | undefined;
+  /** Follows some of the updates. */
+  tracing: Tracing | undefined;
   private immediateHandle: NodeJS.Immediate | undefined;
   private stopped = false;
   private readonly undo: (() => void)[];
@@ -303,13 +303,14 @@ export class FanOut {
     if (lane.batch.empty) return this.book(lane, now, false);
     this.detachWaiting(lane, now);
     if (!lane.active) return lane.skip(lane.service.record.offset);
+    const trace = this.tracing?.leave(lane);
     const batches = this.encode(lane, now);
     this.stats.laneEncodes += batches.length;
     if (lane.windowMs === 0) this.hurry(lane);
     const receivers = lane.attached.size + lane.joining.size;
     for (const { body, independent, conflated } of batches) {
       this.stats.rowsConflated += conflated * receivers;
-      this.countBody(body);
+      countBody(this.stats, body);
       for (const subscription of lane.attached) subscription.send(body);
       for (const subscription of lane.joining) {
         subscription.send(independent ?? body);
@@ -319,16 +320,12 @@ export class FanOut {
       }
       if (independent === undefined) continue;
       this.stats.singleEncodes++;
-      this.countBody(independent);
+      countBody(this.stats, independent);
     }
+    if (trace !== undefined) this.tracing?.passed(trace);
     lane.onFlushed?.();
     // An update that the selection holds back may have a time of its own.
     this.book(lane, now, false);
-  }
-
-  private countBody({ form, base64 }: ReadyBody): void {
-    const { bodyChars } = this.stats;
-    bodyChars[form] = (bodyChars[form] ?? 0) + base64.length;
   }
 
   private encode(lane: Lane, now: number): ReadyBatch[] {
@@ -391,6 +388,7 @@ export class FanOut {
       this.stats.dataStanzasSent += writer.unacked - unackedBefore;
     }
     if (count > 0) send();
+    this.tracing?.written();
   }
 
   /** Writes what is left of a large tick. */

@@ -1,6 +1,7 @@
 import { DEFAULT_LIMITS, encodeUpdate, type RowBatch, type Selection, type Value } from "@stanzapack/wire";
 import type { LastValue } from "../catalog/service-record.js";
 import { valueOf } from "./row-values.js";
+import type { UpdateTrace } from "../tracing/update-trace.js";
 
 /** One update of a service, as a selection lets it through. */
 export interface SelectedUpdate {
@@ -15,6 +16,8 @@ export interface SelectedUpdate {
  * decoded once for all lanes that need them.
  */
 export class Arrival {
+  /** The way of these updates, if it is followed. */
+  trace: UpdateTrace | undefined;
   private decoded: readonly Value[] | undefined;
 
   constructor(

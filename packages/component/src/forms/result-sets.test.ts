@@ -85,6 +85,7 @@ describe("the list of services", () => {
   const service = (node: string, owner?: string): Service =>
     ({
       node,
+      id: { owner: "alice@x", name: "t" },
       withdrawn: false,
       config: { access: owner === undefined ? "open" : "whitelist" },
       record: { mayFind: (asker: string) => owner === undefined || asker === owner },
@@ -114,7 +115,7 @@ describe("the list of services", () => {
       // The last item of the page before is among the withdrawn ones.
       for (const gone of services.slice(next, (next += 6))) {
         gone.withdrawn = true;
-        list.remove();
+        list.remove(gone);
       }
     });
     expect(nodes).toEqual(services.map(({ node }) => node));

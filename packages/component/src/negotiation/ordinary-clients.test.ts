@@ -1,5 +1,5 @@
 import { createRowCodec, createRawDeflate, DEFAULT_LIMITS } from "@stanzapack/wire";
-import { NS, xml, type Connection, type Element, type StanzaHandler } from "@stanzapack/xmpp";
+import { NS, xml, type Connection, type Element, type IqHandler, type StanzaHandler } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { Broker } from "../broker/broker.js";
@@ -17,6 +17,7 @@ const BOB = "bob@x.test/r";
 function setUp(budget = 100) {
   const handlers: StanzaHandler[] = [];
   const listeners = new Map<string, () => void>();
+  const iqs = new Map<string, IqHandler>();
   const sent: string[] = [];
   const state = { writable: true };
   const connection = {
@@ -27,7 +28,10 @@ function setUp(budget = 100) {
     send: (text: string) => sent.push(text) > 0,
     sendElement: (stanza: Element) => sent.push(stanza.toString()) > 0,
     onStanza: (handler: StanzaHandler) => handlers.push(handler),
-    onIq: () => () => undefined,
+    onIq(type: string, ns: string, name: string, handler: IqHandler) {
+      iqs.set(`${type} ${ns} ${name}`, handler);
+      return () => undefined;
+    },
     onOtherIq: () => () => undefined,
     on: (event: string, listener: () => void) => {
       listeners.set(event, listener);
@@ -51,7 +55,7 @@ function setUp(budget = 100) {
     handlers.some((handler) => handler(stanza, 0));
     return [...sent];
   };
-  return { told, sent, broker, state, emit: (event: string) => listeners.get(event)?.() };
+  return { told, sent, broker, state, iqs, emit: (event: string) => listeners.get(event)?.() };
 }
 
 describe("what ordinary clients are answered", () => {
@@ -120,4 +124,17 @@ it("events of a deleted node leave as the server reads, and die with its stream"
   state.writable = true;
   emit("drain");
   expect(sent).toHaveLength(3);
+});
+
+it("answers each question for its process with the same id, and another component with another id", async () => {
+  const ask = async ({ iqs }: ReturnType<typeof setUp>): Promise<unknown> => {
+    const child = xml("process", NS.STANZAPACK);
+    const answer = await iqs.get(`get ${NS.STANZAPACK} process`)?.({ from: BOB, child } as never);
+    return answer?.attrs["id"];
+  };
+  const [one, other] = [setUp(), setUp()];
+  const id = await ask(one);
+  expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  expect(await ask(one)).toBe(id);
+  expect(await ask(other)).not.toBe(id);
 });

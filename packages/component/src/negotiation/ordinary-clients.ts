@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   wallNow,
   monotonicNow,
@@ -35,7 +36,8 @@ const NO_CHAT: readonly (readonly [name: string, ns: string])[] = [
 ];
 
 /**
- * Answers what people's clients send to any address: version, card, uptime, time, presence, chat messages.
+ * Answers what people's clients send to any address: version, card, uptime, time, presence, chat messages. Answers
+ * `stanzapack doctor` with an id of this process: two ids of one domain show that two components have it.
  * Returns the undo.
  */
 export function registerOrdinaryClients(
@@ -45,6 +47,7 @@ export function registerOrdinaryClients(
   clock: () => number = monotonicNow,
 ): () => void {
   const startedAt = clock();
+  const processId = randomUUID();
   const help = new HelpAnswers();
   const guarded =
     (act: IqHandler): IqHandler =>
@@ -87,6 +90,7 @@ export function registerOrdinaryClients(
     on("get", NS.TIME, "time", () =>
       xml("time", NS.TIME, xml("tzo", {}, "Z"), xml("utc", {}, new Date(wallNow()).toISOString())),
     ),
+    on("get", NS.STANZAPACK, "process", () => xml("process", { xmlns: NS.STANZAPACK, id: processId })),
     connection.onOtherIq(
       guarded(({ child }) => {
         const what = `${child.getName()} of ${child.getNS() ?? ""}`.slice(0, 200);

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "fs-native-extensions";
 import { storeFailed } from "./failure.js";
@@ -44,4 +44,17 @@ export function holdLocation(location: string): () => void {
     );
   }
   return () => closeSync(fd);
+}
+
+/** Whether another process has the directory `location`. Creates nothing. Throws if its lock cannot be opened. */
+export function isHeld(location: string): boolean {
+  const file = join(location, "lock");
+  if (!existsSync(file)) return false;
+  const fd = openSync(file, "a");
+  try {
+    return !tryLock(fd);
+  } finally {
+    // This also releases the lock.
+    closeSync(fd);
+  }
 }

@@ -92,7 +92,11 @@ export class Subscription<O extends Outlet = Outlet> implements LaneMember {
   }
 
   send(body: ReadyBody): void {
+    const { traffic } = this.service;
     this.sentRows += body.rows;
+    traffic.rowsOut += body.rows;
+    traffic.bodiesOut++;
+    traffic.charsOut += body.base64.length;
     this.followed?.trail.sent(body.rows, body.to, this.isMap);
     this.outlet.send(body);
   }

@@ -10,8 +10,8 @@ gc = { mode = "generational" }
 network_settings = { nagle = false }
 
 -- Bytes per second that each client may send. The shipped 10 kB/s is chat's: a publisher of one busy service passes
--- it, and Prosody then stops reading from it for seconds. `burst` is how much may come at once after a pause: a
--- publisher that was offline sends what it kept. A hostile client still cannot send more than 256 kB/s.
+-- it, and Prosody then stops reading from it for seconds. A hostile client still cannot send more than 256 kB/s.
+-- `burst` is how much may come at once after a pause. Prosody 0.12 ignores it with its usual network backend (epoll).
 limits = {
 	c2s = { rate = "256kb/s"; burst = "4s"; };
 	s2sin = { rate = "256kb/s"; burst = "4s"; };

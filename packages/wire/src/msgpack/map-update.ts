@@ -59,6 +59,25 @@ export function encodeMapUpdate({ changes, continues }: MapUpdate, limits: Limit
   return concatBytes(parts);
 }
 
+/** Room for the head of an update's array, and for the mark that another row follows, in bytes. */
+export const MAP_ROW_HEAD_BYTES = 6;
+
+/** Returns one update in as few rows as possible, but at least one. Throws `too-large` for a change over a row. */
+export function encodeMapRows(changes: readonly MapChange[], limits: Limits): Uint8Array[] {
+  const parts: MapChange[][] = [[]];
+  let bytes = MAP_ROW_HEAD_BYTES;
+  for (const change of changes) {
+    const more = mapChangeBytes(change);
+    if (bytes + more > limits.maxUpdateBytes) {
+      parts.push([]);
+      bytes = MAP_ROW_HEAD_BYTES;
+    }
+    bytes += more;
+    (parts.at(-1) as MapChange[]).push(change);
+  }
+  return parts.map((part, i) => encodeMapUpdate({ changes: part, continues: i < parts.length - 1 }, limits));
+}
+
 function encodeChange(change: MapChange): Uint8Array[] {
   if (change.type === "clear") return [Uint8Array.of(0x90)];
   const key = encodeText(change.key);

@@ -60,7 +60,7 @@ export async function findAlternatives(
     .slice(0, MAX_SERVICES);
 }
 
-/** RFC 6415 Appendix A. */
+/** Returns the services that a host-meta file in JSON names (RFC 6415 Appendix A). Throws if the text is not JSON. */
 export function parseJrd(text: string): Service[] {
   const { links } = JSON.parse(text) as { links?: unknown };
   if (!Array.isArray(links)) return [];
@@ -69,7 +69,7 @@ export function parseJrd(text: string): Service[] {
   );
 }
 
-/** RFC 6415 §3. */
+/** Returns the services that a host-meta file in XML names (RFC 6415 §3). Throws if the text is not XML. */
 export function parseXrd(text: string): Service[] {
   const services: Service[] = [];
   const parser = new StreamParser({ maxStanzaChars: MAX_FILE_BYTES, maxDepth: 8, maxElements: 1_000 });

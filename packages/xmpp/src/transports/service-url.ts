@@ -48,6 +48,7 @@ export interface Target {
   readonly directTls: boolean;
 }
 
+/** Reads an address `xmpp://host:port` or `xmpps://host:port`. The default ports are 5222 and 5223. */
 export function toTarget(url: URL): Target {
   const directTls = url.protocol === "xmpps:";
   return { host: hostOf(url), port: Number(url.port || (directTls ? 5223 : 5222)), directTls };

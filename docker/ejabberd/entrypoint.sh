@@ -1,0 +1,25 @@
+#!/bin/sh
+# Makes secrets and accounts at the first start, and runs ejabberd as its own user until SIGTERM.
+set -eu
+/usr/local/bin/first-start.sh ejabberd
+domain=${XMPP_DOMAIN:-localhost}
+
+install -d -m 0770 -o root -g ejabberd /run/ejabberd
+sed -e "s/@XMPP_DOMAIN@/$domain/g" -e "s/@COMPONENT_SECRET@/$(cat /secret/component)/" \
+	/etc/ejabberd/container.yml >/run/ejabberd/ejabberd.yml.new
+chown root:ejabberd /run/ejabberd/ejabberd.yml.new
+chmod 0640 /run/ejabberd/ejabberd.yml.new
+mv /run/ejabberd/ejabberd.yml.new /run/ejabberd/ejabberd.yml
+
+ctl() { setpriv --reuid=ejabberd --regid=ejabberd --init-groups env HOME=/var/lib/ejabberd ejabberdctl "$@"; }
+
+ctl foreground &
+trap 'ctl stop' TERM INT
+ctl started
+for user in publisher viewer; do
+	# It fails if the account is there, after the first start.
+	ctl register "$user" "$domain" "$(cat "/accounts/$user.password")" || true
+done
+# The first wait ends with the signal, the second with ejabberd.
+wait || true
+wait
