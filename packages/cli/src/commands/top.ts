@@ -22,7 +22,7 @@ export function addTop(program: Command): void {
     .addHelpText(
       "after",
       `
-Rates are means over the last second. "bytes/s" are those of the stanzas to all subscribers of a service. "JSON" says how many
+Rates are means over the last few seconds. "bytes/s" are those of the stanzas to all subscribers of a service. "JSON" says how many
 times as many bytes the same updates would take if each travelled as JSON in a message of its own. "age" is the time
 since the newest update. "unacked" are stanzas that a client has not acknowledged yet, and "for" is for how long; up to
 50 stanzas and 100 s are usual. Clients with a trouble come first:

@@ -23,8 +23,9 @@ function scale(count: number): [number, number] {
   return [scaled, step];
 }
 
-/** Writes an age or a delay: `3 ms`, `1.2 s`, `5 min`, `3 h`, `2 d`. */
+/** Writes an age or a delay: `0.3 ms`, `25 ms`, `1.2 s`, `5 min`, `3 h`, `2 d`. */
 export function formatSpan(ms: number): string {
+  if (ms < 9.95) return `${Math.round(ms * 10) / 10} ms`;
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
   if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;

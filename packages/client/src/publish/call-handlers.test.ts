@@ -44,6 +44,50 @@ const valueOf = ([outcome, ...others]: readonly CallOutcome[]): unknown => {
 const refusal = (code: string, text = ""): object =>
   expect.objectContaining({ ok: false, code, text: expect.stringContaining(text) as string }) as object;
 
+describe("calls before the first handler", () => {
+  it("wait for it, and for those that the program adds with it", async () => {
+    const { handlers, take } = setUp();
+    const outcomes = [take(1, { method: "one" }), take(2, { method: "two" }), take(3, { method: "three" })];
+    await vi.advanceTimersByTimeAsync(900);
+    handlers.handle("one", () => 1);
+    handlers.handle("two", () => 2);
+    expect(outcomes).toEqual([[], [], []]);
+    await settle();
+    expect(outcomes.slice(0, 2).map(valueOf)).toEqual([1, 2]);
+    expect(outcomes[2]).toEqual([refusal("unknown-method")]);
+    expect(take(4, { method: "four" })).toEqual([refusal("unknown-method")]);
+  });
+
+  it("run once if the component asks again meanwhile, and answer the link that asked last", async () => {
+    const { handlers, take } = setUp();
+    const [before, after] = [take(1), take(1)];
+    let runs = 0;
+    handlers.handle("m", () => ++runs);
+    await settle();
+    expect([runs, before, valueOf(after)]).toEqual([1, [], 1]);
+  });
+
+  it("are refused if none comes within a second, and at once from then on", async () => {
+    const { take } = setUp();
+    const outcome = take(1);
+    await vi.advanceTimersByTimeAsync(999);
+    expect(outcome).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(outcome).toEqual([refusal("unknown-method")]);
+    expect(take(2)).toEqual([refusal("unknown-method")]);
+  });
+
+  it("are bounded, and forgotten at the service's end", async () => {
+    const { handlers, take } = setUp();
+    const outcomes = Array.from({ length: 257 }, (_, i) => take(i));
+    expect(outcomes.filter((outcome) => outcome.length > 0)).toEqual([[refusal("unknown-method")]]);
+    handlers.finish();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(outcomes.filter((outcome) => outcome.length > 0)).toHaveLength(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
 describe("a handler", () => {
   it("takes arguments and caller, and gives a value, its promise, or nothing", async () => {
     const { handlers, take } = setUp();

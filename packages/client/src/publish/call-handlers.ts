@@ -29,6 +29,11 @@ export type CallHandler<A = Value> = (args: A, context: CallContext) => unknown;
 
 /** Most handlers of one service that run at once. */
 const MAX_RUNNING = 256;
+/**
+ * How long the first calls wait for the first handler, in ms. A program that offers its service again gets the calls that
+ * waited for it with the component's answer, before it can add a handler.
+ */
+const FIRST_HANDLER_MS = 1_000;
 /** How long a result is remembered, in ms. 600,000: as long as a resume token, and the longest call. */
 const REMEMBERED_MS = 600_000;
 /**
@@ -75,6 +80,10 @@ export class CallHandlers {
   private readonly callers = new Map<string, Caller>();
   private bytes = 0;
   private ended = false;
+  /** Calls that wait for the first handler. Undefined: none waited yet, or none waits any more. */
+  private early: { readonly calls: (() => void)[]; readonly cancel: () => void } | undefined;
+  /** Calls wait no more: there was a handler, or none came in time. */
+  private hasWaited = false;
 
   constructor(
     private readonly node: string,
@@ -87,6 +96,9 @@ export class CallHandlers {
     if (this.handlers.has(method))
       throw new StanzapackError("usage", `\`${this.node}\` has a handler for \`${method}\` already`);
     this.handlers.set(method, handler);
+    // The program may be about to add more.
+    if (this.early !== undefined) setTimeout(() => this.endWait(), 0);
+    else this.hasWaited = true;
     return () => {
       if (this.handlers.get(method) === handler) this.handlers.delete(method);
     };
@@ -106,11 +118,31 @@ export class CallHandlers {
     if (remembered !== undefined && remembered.until > this.now()) return answer(remembered.outcome);
     if (frame.again) return answer(failure("outcome-unknown", "the publisher does not remember the call"));
     const handler = this.handlers.get(frame.method);
-    if (handler === undefined)
+    if (handler === undefined) {
+      if (this.mayWait(() => this.take(frame, answer))) return;
       return answer(failure("unknown-method", `\`${this.node}\` has no method \`${frame.method}\``));
+    }
     if (this.running.size >= MAX_RUNNING)
       return answer(failure("busy", `${this.running.size} calls of \`${this.node}\` run`, RETRY_AFTER_MS));
     void this.run(frame, caller, id, handler, answer);
+  }
+
+  /** Returns whether the call waits for the first handler. */
+  private mayWait(again: () => void): boolean {
+    if (this.hasWaited) return false;
+    this.early ??= { calls: [], cancel: deadline(FIRST_HANDLER_MS, () => this.endWait()) };
+    if (this.early.calls.length >= MAX_RUNNING) return false;
+    this.early.calls.push(again);
+    return true;
+  }
+
+  private endWait(): void {
+    const { early } = this;
+    if (early === undefined) return;
+    this.hasWaited = true;
+    this.early = undefined;
+    early.cancel();
+    for (const call of early.calls) call();
   }
 
   private async run(
@@ -200,6 +232,9 @@ export class CallHandlers {
   /** The service has ended: handlers are aborted, and nothing is answered any more. */
   finish(): void {
     this.ended = true;
+    // The component answers the calls that have not run.
+    this.early?.cancel();
+    this.early = undefined;
     this.callers.clear();
     this.bytes = 0;
     const running = [...this.running.values()];

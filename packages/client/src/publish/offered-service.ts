@@ -226,8 +226,9 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
    * result or its promise. The subscriber's `call` resolves to the result. If the handler throws, `call` throws
    * `call-failed` with the message of the exception. Each call runs once. The client remembers results for ten minutes,
    * at most 1 MiB of them, for callers that lost their link. At most 256 calls run at once. Call this right after
-   * `offer`: a call that arrives earlier is `unknown-method`. Returns a function that removes the handler. Throws
-   * `usage` if the method has one, and `invalid-options`.
+   * `offer`: calls that arrive before the first handler wait for it, but at most a second. Then they are
+   * `unknown-method`. Returns a function that removes the handler. Throws `usage` if the method has one, and
+   * `invalid-options`.
    */
   handle<A = Value>(method: string, handler: CallHandler<A>): () => void {
     checkMethod("handle", method);

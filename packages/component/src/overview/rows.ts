@@ -9,7 +9,7 @@ import type { ServiceKind, ServiceStatus } from "@stanzapack/wire";
 export const OWN_SERVICES = ["overview", "services", "clients"] as const;
 export type OwnServiceName = (typeof OWN_SERVICES)[number];
 
-/** What the component is doing. Rates are means over the time since the row before, mostly a second. */
+/** What the component is doing. Rates are means in which the last three seconds weigh most. */
 export interface ComponentRow {
   readonly version: string;
   /** When the component started, in ms since 1970. */
@@ -65,7 +65,7 @@ export interface ComponentRow {
   } | null;
 }
 
-/** What one service is doing. Rates are means over the time since the row before. */
+/** What one service is doing. Rates are means as in `ComponentRow`. */
 export interface ServiceRow {
   readonly kind: ServiceKind;
   readonly access: AccessModel;
@@ -81,7 +81,7 @@ export interface ServiceRow {
   readonly windowMs: number | null;
   /** The publisher is over its budget, and sends in this window, in ms. 0: it is not slowed. */
   readonly slowedMs: number;
-  /** When the newest update came, in ms since 1970, in whole seconds. Null: there was none. */
+  /** When the newest update came, in ms since 1970. Null: there was none. */
   readonly at: number | null;
   /** Updates from the publisher, a second. */
   readonly updatesIn: number;
@@ -96,7 +96,7 @@ export interface ServiceRow {
   readonly jsonChars: number;
 }
 
-/** What one client's link is doing. Rates are means over the time since the row before. */
+/** What one client's link is doing. Rates are means as in `ComponentRow`. */
 export interface ClientRow {
   /** When the link was opened, in ms since 1970. */
   readonly since: number;

@@ -91,6 +91,6 @@ function describe(service: Service): Omit<ServiceRow, "updatesIn" | "updatesOut"
     publisher: publisher?.link.jid ?? null,
     ...{ subscribers: subscriptions.size, waiting, windowMs: service.takenWindowMs },
     slowedMs: publisher?.link.throttle.windowMs ?? 0,
-    at: cameAt === undefined ? null : Math.floor((cameAt + wallAheadMs()) / 1_000) * 1_000,
+    at: cameAt === undefined ? null : Math.round(cameAt + wallAheadMs()),
   };
 }
