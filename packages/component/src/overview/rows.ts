@@ -91,7 +91,7 @@ export interface ServiceRow {
   readonly chars: number;
   /**
    * Characters that these updates would take, a second, if each travelled as JSON in the body of a message of its own.
-   * Estimated from the newest value.
+   * Estimated from the newest values.
    */
   readonly jsonChars: number;
 }

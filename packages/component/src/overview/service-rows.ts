@@ -8,10 +8,12 @@ import type { ServiceRow } from "./rows.js";
 const MAX_MEASURED = 200;
 /** A message with a JSON body, without its addresses and its body. */
 const JSON_AROUND = "<message from='' to='' type='headline'><body></body></message>".length;
+/** Weight of a newest value in the mean length of a service's values: texts differ much. */
+const NEWEST_WEIGHT = 0.2;
 /** Characters of a subscriber's address, where a service has none. */
 const USUAL_JID_CHARS = 30;
 
-/** Makes rows of services. It remembers the counters of each service, and the length of its newest value as JSON. */
+/** Makes rows of services. It remembers the counters of each service, and the mean length of its values as JSON. */
 export class ServiceRows {
   private readonly rates = new Rates<Service>();
   private readonly jsonLengths = new WeakMap<Service, { readonly row: Uint8Array; readonly chars: number }>();
@@ -55,14 +57,16 @@ export class ServiceRows {
     );
   }
 
-  /** Returns the characters of a message with the newest value as JSON. 0: there is no value. */
+  /** Returns the characters of a message with a value as JSON, as a mean of the newest values. 0: there is no value. */
   private jsonChars(service: Service): number {
     const { newest } = service.traffic;
     if (newest === undefined) return 0;
     let known = this.jsonLengths.get(service);
     if (known === undefined || (known.row !== newest.row && this.measured < MAX_MEASURED)) {
       this.measured++;
-      known = { row: newest.row, chars: jsonLengthOf(newest.row) };
+      const length = jsonLengthOf(newest.row);
+      const before = known?.chars ?? length;
+      known = { row: newest.row, chars: before + NEWEST_WEIGHT * (length - before) };
       this.jsonLengths.set(service, known);
     }
     const [subscription] = service.subscriptions;
