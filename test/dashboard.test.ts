@@ -150,6 +150,24 @@ describe.each(SERVERS)("the dashboard on %s", (server) => {
     expect(await page.locator("#board").isVisible()).toBe(false);
   });
 
+  it("logs in by itself beyond this machine, where a token protects its account", async () => {
+    const { websocketUrl, boshUrl } = stack.sandbox;
+    const token = "0123456789abcdef";
+    const settings = {
+      component: stack.domain,
+      websocketUrl,
+      boshUrl,
+      account: accountOf(stack.sandbox, "ann"),
+    };
+    const dashboard = await createDashboard({ host: "0.0.0.0", token, settings });
+    onTestFinished(() => dashboard.stop());
+    const address = dashboard.url.replace("0.0.0.0", "localhost");
+    expect((await fetch(`${address}settings.json`)).status).toBe(401);
+    const page = await openPage(`${address}?token=${token}`);
+    await page.locator("#board").waitFor();
+    expect(await textOf(page, "#state")).toBe(ADMIN);
+  });
+
   it("says in words why a login fails", async () => {
     const page = await openPage(url);
     const notice = page.locator("#notice");
@@ -271,6 +289,11 @@ describe("stanzapack serve --dashboard", () => {
     expect(refused.output.stderr.trimEnd().split("\n").at(-1)).toMatch(
       /^stanzapack: invalid-options: the dashboard at 0\.0\.0\.0 needs a token\. .*dashboard\.tokenFile/,
     );
+
+    await write({ tokenFile: "token", jid: ADMIN, passwordFile: "missing" });
+    const withoutPassword = serve();
+    expect(await withoutPassword.ended).toBe(1);
+    expect(withoutPassword.output.stderr).toContain("dashboard.passwordFile");
 
     await write({ host: "0.0.0.0", tokenFile: "token", websocketUrl: "wss://localhost/ws" });
     const served = serve();

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { StanzapackError } from "@stanzapack/wire";
-import { isLoopbackHost } from "@stanzapack/xmpp";
 import type { Comparison } from "../model/comparison.js";
 import type { DashboardSettings } from "../model/settings.js";
 import { Access, checkToken } from "./access.js";
@@ -41,8 +40,6 @@ export interface Dashboard {
 export async function createDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { host = LOOPBACK, token, settings } = options;
   checkToken(host, token);
-  if (settings.account !== undefined && !isLoopbackHost(host))
-    throw new StanzapackError("invalid-options", "a page with an account is served at loopback only");
   return serveFiles(options, await loadPageFiles());
 }
 
