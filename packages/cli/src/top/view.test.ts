@@ -18,7 +18,7 @@ const OVERVIEW: ComponentRow = {
   },
   ...{ conflated: 3.25, lost: 7, waiting: { credit: 1, room: 22_222 }, unackedMs: 12_345 },
   ...{ waitingRows: 44_444, oldestRowMs: 3, processor: 0.876, memoryBytes: 1_234_567_890, loopDelayMs: 45.6 },
-  ...{ roundTripMs: 1.234, refusals: 12.5, slowdowns: 3, cutOffs: 4 },
+  ...{ roundTripMs: 1.234, refusals: 12.5, refused: null, slowdowns: 3, cutOffs: 4 },
   cutOff: [{ jid: "mallory@example.org/\u001b[2J", until: NOW + 42_000 }],
   store: { bytes: 5_000_000, freeBytes: 7e10, problem: null },
 };

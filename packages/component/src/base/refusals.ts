@@ -9,13 +9,14 @@ import type { ComponentStats } from "./stats.js";
 const MAX_REASONS = 64;
 
 /**
- * Counts one refusal under its reason: the code of our errors, the condition of a stanza error (RFC 6120 §8.3.3), and
- * `internal` for everything else.
+ * Counts one refusal of this JID under its reason: the code of our errors, the condition of a stanza error
+ * (RFC 6120 §8.3.3), and `internal` for everything else.
  */
-export function countRefusal(stats: ComponentStats, error: unknown): void {
+export function countRefusal(stats: ComponentStats, jid: string, error: unknown): void {
   stats.refusals++;
   const { refusedFor } = stats;
   const reason = reasonOf(error);
+  stats.lastRefused = { jid, reason };
   const isCounted = reason in refusedFor || Object.keys(refusedFor).length < MAX_REASONS;
   const name = isCounted ? reason : "other";
   refusedFor[name] = (refusedFor[name] ?? 0) + 1;

@@ -50,6 +50,8 @@ export interface ComponentRow {
   readonly roundTripMs: number | null;
   /** Requests refused, a second. */
   readonly refusals: number;
+  /** Whom the last refusal told what, by the code of an error. Null: there was none since the start. */
+  readonly refused: { readonly jid: string; readonly reason: string } | null;
   /** Times a publisher was slowed down, and times a JID was cut off, since the start. */
   readonly slowdowns: number;
   readonly cutOffs: number;

@@ -7,7 +7,7 @@ const OVERVIEW: ComponentRow = {
   ...{ subscriptions: 2, lanes: 1, cursors: 0, updatesIn: 10, updatesOut: 20, stanzas: 2, chars: 300 },
   ...{ jsonChars: 900, conflated: 0, lost: 0, waiting: { credit: 0, room: 0 }, unackedMs: 0 },
   ...{ waitingRows: 0, oldestRowMs: 0, processor: 0.1, memoryBytes: 1e8, loopDelayMs: 5 },
-  ...{ roundTripMs: 2, refusals: 0, slowdowns: 0, cutOffs: 0, cutOff: [], store: null },
+  ...{ roundTripMs: 2, refusals: 0, refused: null, slowdowns: 0, cutOffs: 0, cutOff: [], store: null },
 };
 const SERVICE: ServiceRow = {
   ...{ kind: "value", access: "open", durability: "none", title: "", status: "online" },
@@ -56,7 +56,12 @@ describe("what needs attention", () => {
     ["a silent client", [{ unackedMs: 120_000 }], /^warn: .* for 2 min/],
     ["suspended clients", [{ links: { lean: 1, ibb: 0, suspended: 4 } }], /^bad: 4 clients are suspended/],
     ["a cut-off", [{ cutOff: [{ jid: "x@y", until: 0 }] }], /^bad: x@y is cut off until/],
-    ["refused requests", [{ refusals: 12 }], /^warn: 12 \/s requests/],
+    ["refused requests", [{ refusals: 12 }], /^warn: 12 \/s requests are refused\. /],
+    [
+      "whom the last refusal met",
+      [{ refusals: 12, refused: { jid: "eve@x/y", reason: "busy" } }],
+      /^warn: 12 \/s requests are refused, the last of eve@x\/y with `busy`\./,
+    ],
     [
       "a flooding publisher",
       [{}, { slowedMs: 2_000 }],

@@ -88,8 +88,12 @@ function* ofComponent(row: ComponentRow): Iterable<Finding> {
   if (row.refusals > 0)
     yield {
       weight: "warn",
-      text: `${formatRate(row.refusals)} requests are refused. The component's log has the reasons.`,
+      text: `${formatRate(row.refusals)} requests are refused${lastOf(row)}. The component's log has more.`,
     };
+}
+
+function lastOf({ refused }: ComponentRow): string {
+  return refused === null ? "" : `, the last of ${refused.jid} with \`${refused.reason}\``;
 }
 
 function* ofServices(services: ReadonlyMap<string, ServiceRow>): Iterable<Finding> {
