@@ -188,7 +188,7 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
   it("a publisher that was killed", async () => {
     const publisher = run("dave", "offer", "load", "--every", "200ms", "--", "echo", "1");
     const carol = await logIn("carol");
-    await until(() => publisher.output.stderr.includes("dave@localhost/load"), 20_000, "the offer");
+    await until(() => publisher.output.stderr.includes("offering dave@localhost/load"), 20_000, "the offer");
     const load = await carol.subscribe("dave@localhost/load");
     await new Promise((resolve) => void load.once("update", resolve));
     publisher.process.kill("SIGKILL");

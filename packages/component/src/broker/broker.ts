@@ -96,6 +96,8 @@ export class Broker {
     this.offers = new Offers(offerParts, limits, log);
     this.publishing = new Publishing(fanOut, newest, limits, stats);
     this.publishing.onRefused = (service, error) => this.refusedUpdates(service, error);
+    this.publishing.onLost = ({ node }, updates) =>
+      log.warn({ node, updates }, "the publisher has lost updates: it no longer had them, and skips them");
     this.publishing.onUnstored = (service, error) => this.notStored(service, error);
   }
 
