@@ -188,8 +188,9 @@ describe.each(SERVERS)("the dashboard on %s", (server) => {
 describe("npm start", () => {
   it("serves a dashboard that needs no login, and ends as before", async () => {
     const demo = startProgram(DEMO);
-    await until(() => demo.output.stdout.includes("dashboard: "), 60_000, "the address");
-    const [, url = ""] = /^dashboard: (http:\S+)$/m.exec(demo.output.stdout) ?? [];
+    const address = (): string | undefined => /^dashboard: (http:\S+)\n/m.exec(demo.output.stdout)?.[1];
+    await until(() => address() !== undefined, 60_000, "the address");
+    const url = address() ?? "";
     const page = await openPage(url);
     await page.locator("#services tr[data-key='user0@localhost/cpu']").waitFor();
     const whole = '#comparison tr[data-key="all services"]';
@@ -301,7 +302,7 @@ describe("stanzapack serve --dashboard", () => {
       /"url":"http:\/\/0\.0\.0\.0(:\d+\/)"/.exec(served.output.stderr)?.[1];
     await until(() => address() !== undefined, 30_000, "the address in the log");
     const url = `http://127.0.0.1${address()}`;
-    expect(served.output.stderr).toContain("nobody can log in");
+    await until(() => served.output.stderr.includes("nobody can log in"), 30_000, "the warning");
     expect(served.output.stderr).not.toContain(token);
     const page = await openPage(url);
     expect(await page.textContent("body")).toContain("dashboard.tokenFile");

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,6 +27,9 @@ const SCREENSHOTS = process.env["STANZAPACK_SCREENSHOT"];
 /** Only root may mount a disk that is full. */
 const isRoot = process.getuid?.() === 0;
 
+/** So much that the dashboard does not warn of it. It takes no memory while it is free. */
+const AMPLE = "600m";
+
 const LIMITS = {
   ...{ updatesPerSecond: 500, burstSeconds: 1, cutOffDebtSeconds: 30, cutOffSeconds: 5 },
   requestsPerSecond: 40,
@@ -47,13 +51,13 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
     return client;
   };
   /** A command of ours in its own process, logged in as this user. */
-  const run = (user: string, ...args: string[]): Program => {
+  const run = (user: string, command: string, ...args: string[]): Program => {
     const environment = loginEnvironment(sandbox, user, folder);
     const login = ["JID", "PASSWORD_FILE", "COMPONENT", "URL", "CA"].flatMap((name) => [
       `--${name.toLowerCase().replace("_", "-")}`,
       environment[`STANZAPACK_${name}`] as string,
     ]);
-    return startProgram(COMMAND, ...args, ...login);
+    return startProgram(COMMAND, command, ...login, ...args);
   };
   /** Stops a process for some time, lets it go on for some time, and so on until the end of the test. */
   const interrupt = (pid: number, stoppedMs: number, freeMs: number): void => {
@@ -88,7 +92,7 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
     const disk = join(folder, "disk");
     mkdirSync(disk);
     if (isRoot) {
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", disk]);
+      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${AMPLE}`, "tmpfs", disk]);
       undo.push(() => execFileSync("umount", ["-l", disk]));
     }
     sandbox = await startSandbox({ server, users: USERS });
@@ -96,6 +100,7 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
     component = await startComponentProcess(sandbox, {
       ...{ command: COMMAND, signal: new AbortController().signal, storePath: join(disk, "store") },
       ...{ admins: ["ann@localhost"], limits: LIMITS, logLevel: "error" },
+      onFailure: (how) => process.stderr.write(`the component has ended with ${how}\n`),
     });
     undo.push(() => component.end("SIGKILL"));
     const { websocketUrl, boshUrl } = sandbox;
@@ -115,11 +120,12 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
     undo.push(() => Promise.all([alice?.close(), bob?.close()]));
     const temperature = await (alice as Client).offer<number>("temperature", { title: "Kitchen, °C" });
     const orders = await (alice as Client).offer("orders", { kind: "log", durability: "sync" });
-    const counter = publishCounter((value) => {
-      temperature.publish(21 + (value % 10) / 10);
+    let value = 0;
+    const timer = setInterval(() => {
+      temperature.publish(21 + (++value % 10) / 10);
       if (value % 5 === 0) orders.publish({ order: value, items: ["bolts", "nuts"] });
     }, 100);
-    undo.push(() => counter.stop());
+    undo.push(() => clearInterval(timer));
     for (const { node } of [temperature, orders])
       (await (bob as Client).subscribe(node, { windowMs: 100 })).on("update", () => undefined);
 
@@ -188,7 +194,7 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
   it("a publisher that was killed", async () => {
     const publisher = run("dave", "offer", "load", "--every", "200ms", "--", "echo", "1");
     const carol = await logIn("carol");
-    await until(() => publisher.output.stderr.includes("offering dave@localhost/load"), 20_000, "the offer");
+    await page.locator("#services tr[data-key='dave@localhost/load']").waitFor();
     const load = await carol.subscribe("dave@localhost/load");
     await new Promise((resolve) => void load.once("update", resolve));
     publisher.process.kill("SIGKILL");
@@ -218,9 +224,17 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
   });
 
   it.runIf(isRoot)("a disk that is full", async () => {
-    const file = join(folder, "disk", "full");
-    expect(() => writeFileSync(file, Buffer.alloc(64_000_000))).toThrow("ENOSPC");
-    onTestFinished(() => rmSync(file));
+    const disk = join(folder, "disk");
+    const resize = (size: string): Buffer => execFileSync("mount", ["-o", `remount,size=${size}`, disk]);
+    resize("16m");
+    expect(() => writeFileSync(join(disk, "full"), Buffer.alloc(64_000_000))).toThrow("ENOSPC");
+    onTestFinished(() => {
+      rmSync(join(disk, "full"));
+      resize(AMPLE);
+    });
+    const archive = await (await logIn("dave")).offer("archive", { kind: "log", durability: "sync" });
+    const counter = publishCounter(() => archive.publish(randomBytes(9_000).toString("base64")), 100);
+    onTestFinished(() => counter.stop());
     await says("#findings li", /The store cannot write: .*(ENOSPC|[Nn]o space|full)/);
   });
 
