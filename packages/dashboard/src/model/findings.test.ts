@@ -1,6 +1,7 @@
 import type { ClientRow, ComponentRow, ServiceRow } from "@stanzapack/component";
 import { describe, expect, it } from "vitest";
 import { findingsOf } from "./findings.js";
+import type { Silence } from "./rhythms.js";
 
 const OVERVIEW: ComponentRow = {
   ...{ version: "0.1.0", startedAt: 0, links: { lean: 2, ibb: 1, suspended: 0 }, services: 1 },
@@ -23,11 +24,13 @@ function textsOf(
   overview: Partial<ComponentRow>,
   service: Partial<ServiceRow> = {},
   client: Partial<ClientRow> = {},
+  silences: readonly Silence[] = [],
 ): string[] {
   return findingsOf({
     overview: { ...OVERVIEW, ...overview },
     services: new Map([["a@b/s", { ...SERVICE, ...service }]]),
     clients: new Map([["c@d/e", { ...CLIENT, ...client }]]),
+    silences,
   }).map(({ weight, text }) => `${weight}: ${text.replaceAll("\u00a0", " ")}`);
 }
 
@@ -43,6 +46,11 @@ describe("what needs attention", () => {
       /^bad: The store .*no space/,
     ],
     ["a disk that fills", [{ store: { bytes: 1, freeBytes: 1e6, problem: null } }], /^warn: .* 1 MB free/],
+    [
+      "a publisher that hangs",
+      [{}, {}, {}, [{ node: "a@b/s", sinceMs: 25_000, rate: 5 }]],
+      /^warn: a@b\/s: no update for 25 s, before there were 5 \/s\. Its publisher hangs/,
+    ],
     ["lost updates", [{ lost: 3 }], /^warn: Updates lost .*: 3\.$/],
     ["a slow server", [{ roundTripMs: 2_500 }], /^bad: The XMPP server takes 2.5 s/],
     ["a busy processor", [{ processor: 0.97 }], /^warn: .* 97 % of a processor/],

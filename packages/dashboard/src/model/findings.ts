@@ -1,5 +1,6 @@
 import type { ClientRow, ComponentRow, ServiceRow } from "@stanzapack/component";
 import { formatBytes, formatClock, formatDuration, formatNumber, formatPart, formatRate } from "./format.js";
+import type { Silence } from "./rhythms.js";
 
 /** Something that an administrator should look at, as a sentence. */
 export interface Finding {
@@ -25,14 +26,17 @@ export interface Observed {
   readonly overview: ComponentRow;
   readonly services: ReadonlyMap<string, ServiceRow>;
   readonly clients: ReadonlyMap<string, ClientRow>;
+  /** Publishers that were busy, and send nothing now. */
+  readonly silences: readonly Silence[];
 }
 
 /** Says what is wrong now, and what causes it, the worst first. Empty: nothing needs attention. */
-export function findingsOf({ overview, services, clients }: Observed): Finding[] {
+export function findingsOf({ overview, services, clients, silences }: Observed): Finding[] {
   const found = [
     ...ofStore(overview),
     ...ofComponent(overview),
     ...ofServices(services),
+    ...ofSilences(silences),
     ...ofClients(clients),
   ];
   return found.sort((a, b) => Number(b.weight === "bad") - Number(a.weight === "bad"));
@@ -113,6 +117,14 @@ function* ofServices(services: ReadonlyMap<string, ServiceRow>): Iterable<Findin
     else continue;
     said++;
   }
+}
+
+function* ofSilences(silences: readonly Silence[]): Iterable<Finding> {
+  for (const { node, sinceMs, rate } of silences.slice(0, MAX_OF_A_KIND))
+    yield {
+      weight: "warn",
+      text: `${node}: no update for ${formatDuration(sinceMs)}, before there were ${formatRate(rate)}. Its publisher hangs, or has lost its network.`,
+    };
 }
 
 function* ofClients(clients: ReadonlyMap<string, ClientRow>): Iterable<Finding> {

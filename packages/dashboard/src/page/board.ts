@@ -1,5 +1,6 @@
 import type { ComponentRow } from "@stanzapack/component";
 import { findingsOf } from "../model/findings.js";
+import { Rhythms } from "../model/rhythms.js";
 import { find, make } from "./dom.js";
 import { showLive } from "./live-view.js";
 import { createOverviewView } from "./overview-view.js";
@@ -34,6 +35,7 @@ export function createBoard(): Board {
   const traffic = createTrafficView(find("traffic", "div"));
   /** By how much the component's clock is ahead of the browser's, in ms. */
   let aheadMs = 0;
+  const rhythms = new Rhythms();
   let session: Session | undefined;
   let closeLive: (() => Promise<void>) | undefined;
   const painter = createPainter(paint, PAINT_MS);
@@ -46,7 +48,8 @@ export function createBoard(): Board {
     overview.show(row, now);
     services.show(session.services, now);
     peers.show(session.clients, row.cutOff, all.checked);
-    paintFindings({ overview: row, services: session.services, clients: session.clients });
+    const silences = rhythms.observe(session.services, now);
+    paintFindings({ overview: row, services: session.services, clients: session.clients, silences });
   }
 
   function paintFindings(observed: Parameters<typeof findingsOf>[0]): void {
@@ -95,6 +98,7 @@ export function createBoard(): Board {
       painter.stop();
       session = undefined;
       traffic.clear();
+      rhythms.clear();
     },
   };
 }
