@@ -42,8 +42,8 @@ describe("what needs attention", () => {
   it.each<[string, Parameters<typeof textsOf>, RegExp]>([
     [
       "a full store",
-      [{ store: { bytes: 1, freeBytes: null, problem: "no space left" } }],
-      /^bad: The store .*no space/,
+      [{ store: { bytes: 1, freeBytes: null, problem: "no space left." } }],
+      /^bad: The store .*no space left\.$/,
     ],
     ["a disk that fills", [{ store: { bytes: 1, freeBytes: 1e6, problem: null } }], /^warn: .* 1 MB free/],
     [

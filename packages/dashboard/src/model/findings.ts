@@ -43,7 +43,7 @@ export function findingsOf({ overview, services, clients, silences }: Observed):
 }
 
 function* ofStore({ store, lost }: ComponentRow): Iterable<Finding> {
-  if (store?.problem) yield { weight: "bad", text: `The store cannot write: ${store.problem}.` };
+  if (store?.problem) yield { weight: "bad", text: `The store cannot write: ${store.problem.replace(/\.$/, "")}.` };
   const { freeBytes = null } = store ?? {};
   if (freeBytes !== null && freeBytes < LITTLE_SPACE_BYTES)
     yield { weight: "warn", text: `The disk of the store has only ${formatBytes(freeBytes)} free.` };
