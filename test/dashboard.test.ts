@@ -130,8 +130,8 @@ describe.each(SERVERS)("the dashboard on %s", (server) => {
 
     await expect
       .poll(() => textOf(page, "#peers tbody"))
-      .toMatch(/^bob@localhost\/\S+ *does not read fast enough/);
-    await page.locator("#findings", { hasText: "waiting for a program that does not read" }).waitFor();
+      .toMatch(/^bob@localhost\/\S+ *its program does not read/);
+    await page.locator("#findings", { hasText: "the program does not read its updates" }).waitFor();
     await page.getByLabel("Show clients that are not slow, too").check();
     await expect.poll(() => textOf(page, "#peers tbody")).toContain("alice@localhost/");
     await stack.component.stop();

@@ -83,7 +83,12 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
     await page.locator(where, { hasText: text }).first().waitFor();
     if (SCREENSHOTS === undefined) return;
     mkdirSync(SCREENSHOTS, { recursive: true });
-    await page.screenshot({ path: join(SCREENSHOTS, `fault-${++pictures}.png`), fullPage: true });
+    const file = join(SCREENSHOTS, `fault-${++pictures}`);
+    await page.screenshot({ path: `${file}.png`, fullPage: true });
+    if (await page.locator("#findings").isVisible())
+      await page
+        .locator("section", { has: page.locator("#findings") })
+        .screenshot({ path: `${file}-findings.png` });
   }
 
   beforeAll(async () => {
@@ -142,7 +147,7 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
   it("a program that does not read its updates", async () => {
     const carol = await logIn("carol");
     await carol.subscribe("alice@localhost/temperature", { maxQueued: 3 });
-    await says("#findings li", /waiting for a program that does not read/);
+    await says("#findings li", /carol@localhost\/\S+: the program does not read its updates/);
     await expect.poll(() => page.locator("#peers").textContent()).toContain("carol@localhost/");
   });
 
@@ -155,7 +160,10 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
     onTestFinished(() => counter.stop());
     await until(() => subscriber.output.stdout !== "", 10_000, "its first value");
     subscriber.process.kill("SIGSTOP");
-    await says("#findings li", /waiting for acknowledgements of a slow client/);
+    await says(
+      "#findings li",
+      /carol@localhost\/\S+ does not acknowledge: .* such as to dave@localhost\/fast/,
+    );
     await expect.poll(() => page.locator("#peers").textContent()).toContain("carol@localhost/");
   });
 
@@ -168,7 +176,7 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
       for (let i = 0; i < 20; i++) flood.publish(i);
     }, 20);
     onTestFinished(() => clearInterval(flooding));
-    await says("#findings li", /dave@localhost\/flood: its publisher is over its budget/);
+    await says("#findings li", /dave@localhost\/flood: its publisher dave@localhost\/\S+ is over its budget/);
   });
 
   it("an account that is cut off", async () => {
@@ -242,7 +250,7 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
 
   it("a component without a processor", async () => {
     interrupt(component.pid, 600, 600);
-    await says("#findings li", /The component could do nothing for .* processor/);
+    await says("#findings li", /The component could do nothing for .* was stopped/);
   });
 
   it.runIf(WHOLE)("a server that answers late", async () => {

@@ -32,6 +32,7 @@ const service = (change: Partial<ServiceRow> = {}): ServiceRow => ({
 
 const client = (change: Partial<ClientRow> = {}): ClientRow => ({
   ...{ since: NOW - 1_000, envelope: "lean", suspended: false, services: 0, subscriptions: 2, waiting: 0 },
+  ...{ unread: 0, waitingFor: null },
   ...{ unacked: 0, unackedSeconds: 0, slowedMs: 0, stanzas: 10 },
   ...change,
 });

@@ -58,8 +58,8 @@ export interface ComponentStats {
   refusals: number;
   /** The same by reason: the code of our errors, or the condition of a stanza error. */
   refusedFor: Record<string, number>;
-  /** Whom the last refusal told what, by such a reason. Undefined: there was none. */
-  lastRefused: { readonly jid: string; readonly reason: string } | undefined;
+  /** Whom the last refusal told what, by such a reason and as a sentence. Undefined: there was none. */
+  lastRefused: { readonly jid: string; readonly reason: string; readonly text: string } | undefined;
   /**
    * Stanzas that fit no link of their sender, ignored or refused. They are of an earlier session, were sent again, or
    * are about another client's link.

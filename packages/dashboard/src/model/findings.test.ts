@@ -17,7 +17,7 @@ const SERVICE: ServiceRow = {
 };
 const CLIENT: ClientRow = {
   ...{ since: 0, envelope: "lean", suspended: false, services: 0, subscriptions: 1, waiting: 0 },
-  ...{ unacked: 0, unackedSeconds: 0, slowedMs: 0, stanzas: 1 },
+  ...{ unread: 0, waitingFor: null, unacked: 0, unackedSeconds: 0, slowedMs: 0, stanzas: 1 },
 };
 
 function textsOf(
@@ -54,26 +54,40 @@ describe("what needs attention", () => {
     ["lost updates", [{ lost: 3 }], /^warn: Updates lost .*: 3\.$/],
     ["a slow server", [{ roundTripMs: 2_500 }], /^bad: The XMPP server takes 2.5 s/],
     ["a busy processor", [{ processor: 0.97 }], /^warn: .* 97 % of a processor/],
-    ["a stalled process", [{ loopDelayMs: 800 }], /^bad: .* nothing for 800 ms/],
+    ["a stopped process", [{ loopDelayMs: 800 }], /^bad: .* nothing for 800 ms: with 10 % .* was stopped\.$/],
+    [
+      "a process that has too much to do",
+      [{ loopDelayMs: 800, processor: 0.8 }],
+      /^bad: .* nothing for 800 ms: it is too busy\.$/,
+    ],
     [
       "a slow subscriber",
-      [{ waiting: { credit: 1, room: 0 } }],
-      /^warn: 1 subscription is waiting for a program/,
+      [{ waiting: { credit: 1, room: 0 } }, {}, { waiting: 1, unread: 1, waitingFor: "a@b/s" }],
+      /^warn: c@d\/e: the program does not read its updates\. 1 subscription is waiting, such as to a@b\/s\.$/,
     ],
-    ["a slow network", [{ waiting: { credit: 0, room: 2 } }], /^warn: 2 subscriptions are waiting for ack/],
+    [
+      "a slow network",
+      [{}, {}, { waiting: 2, waitingFor: "a@b/s", unacked: 100, unackedSeconds: 6 }],
+      /^warn: c@d\/e does not acknowledge: 100 stanzas, the oldest for 6 s\. .* 2 subscriptions are waiting/,
+    ],
+    [
+      "clients that have no row",
+      [{ waiting: { credit: 1, room: 2 } }],
+      /^warn: 3 other subscriptions are waiting for clients/,
+    ],
     ["a silent client", [{ unackedMs: 120_000 }], /^warn: .* for 2 min/],
     ["suspended clients", [{ links: { lean: 1, ibb: 0, suspended: 4 } }], /^bad: 4 clients are suspended/],
     ["a cut-off", [{ cutOff: [{ jid: "x@y", until: 0 }] }], /^bad: x@y is cut off until/],
-    ["refused requests", [{ refusals: 12 }], /^warn: 12 \/s requests are refused\. /],
+    ["refused requests", [{ refusals: 12 }], /^warn: 12 \/s requests are refused\.$/],
     [
       "whom the last refusal met",
-      [{ refusals: 12, refused: { jid: "eve@x/y", reason: "busy" } }],
-      /^warn: 12 \/s requests are refused, the last of eve@x\/y with `busy`\./,
+      [{ refusals: 12, refused: { jid: "eve@x/y", reason: "busy", text: "Come later." } }],
+      /^warn: 12 \/s requests are refused, the last of eve@x\/y with `busy`: Come later\.$/,
     ],
     [
       "a flooding publisher",
       [{}, { slowedMs: 2_000 }],
-      /^warn: a@b\/s: its publisher is over its budget.* 2 s/,
+      /^warn: a@b\/s: its publisher a@b\/c is over its budget, with 1 \/s updates\. .* windows of 2 s\.$/,
     ],
     ["a service without a publisher", [{}, { status: "offline" }], /^bad: a@b\/s is offline/],
     ["a flooding client", [{}, {}, { slowedMs: 500 }], /^warn: c@d\/e is over its budget.* 500 ms/],
@@ -81,6 +95,15 @@ describe("what needs attention", () => {
     const found = textsOf(...given);
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(wanted);
+  });
+
+  it("tells one trouble once", () => {
+    expect(textsOf({}, { publisher: "c@d/e", slowedMs: 2_000 }, { slowedMs: 2_000 })).toHaveLength(1);
+    const full = { bytes: 1, freeBytes: 0, problem: "full" };
+    expect(textsOf({ store: full }, { status: "offline", durability: "sync" })).toEqual([
+      "bad: The store cannot write: full.",
+      "bad: a@b/s is offline, perhaps because the store cannot write. Subscribers that wait for it: 1.",
+    ]);
   });
 
   it("has the worst first", () => {
