@@ -38,7 +38,7 @@ export interface Dashboard {
  * read the page, `unsupported` if the page is not built, and `unreachable` if the server cannot listen.
  */
 export async function createDashboard(options: DashboardOptions): Promise<Dashboard> {
-  const { host = LOOPBACK, token, settings } = options;
+  const { host = LOOPBACK, token } = options;
   checkToken(host, token);
   return serveFiles(options, await loadPageFiles());
 }
