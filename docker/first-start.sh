@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes what is in no repository, unless it is there: the component's secret, two accounts' passwords, and a certificate.
+# Makes what is in no repository, unless it is there: the component's secret, passwords of accounts,
+# the dashboard's token, and a certificate.
 # Runs as root in the server's container, before the server. The argument is the server's group, which may read the key.
 set -eu
 umask 077
@@ -38,5 +39,7 @@ make_certificate() {
 make_secret /secret/component
 make_secret /accounts/publisher.password
 make_secret /accounts/viewer.password
+make_secret /dashboard/token
+make_secret /dashboard/password
 make_certificate
-chmod 0755 /secret /accounts /tls
+chmod 0755 /secret /accounts /dashboard /tls

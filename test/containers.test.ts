@@ -18,6 +18,7 @@ import { createClientConnection } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import { eventually } from "./support/eventually.js";
+import { launchChromium } from "./support/browser.js";
 import { COMMAND, startProgram } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, upTo } from "./support/stack.js";
@@ -227,6 +228,26 @@ describe.skipIf(!ready).each(RUN_BEHIND)("containers behind %s", (server) => {
       .split("\n")
       .map((line) => JSON.parse(line) as { value?: number });
     expect(rows.filter(({ value }) => typeof value === "number")).toHaveLength(2);
+  });
+
+  it("the address in nginx's log shows the values in a browser, without a login", async () => {
+    const address = /^Open the dashboard: (http:\S+)$/m;
+    const [, url = ""] = await eventually(async () => {
+      const found = address.exec(await containers.act("nginx", "logs"));
+      return found ?? Promise.reject(new Error("no address in the log"));
+    });
+    expect(new URL(url).port).toBe(String(containers.ports.dashboard));
+    const browser = await launchChromium();
+    onTestFinished(() => browser.close());
+    const page = await browser.context.newPage();
+    await eventually(async () => expect((await page.goto(url))?.status()).toBe(200));
+    expect(page.url()).toBe(`http://localhost:${containers.ports.dashboard}/`);
+    await page.locator("#services tr[data-key='publisher@localhost/load']").waitFor();
+    await page.getByRole("button", { name: "publisher@localhost/load" }).click();
+    await page.locator("#live .chart").first().waitFor();
+
+    const answer = await fetch(page.url());
+    expect([answer.status, await answer.text()]).toEqual([401, expect.stringContaining("token")]);
   });
 
   it("nginx offers HTTP/2", async () => {

@@ -130,8 +130,8 @@ describe.each(SERVERS)("the dashboard on %s", (server) => {
 
     await expect
       .poll(() => textOf(page, "#peers tbody"))
-      .toMatch(/^bob@localhost\/\S+ *does not read fast enough/);
-    await page.locator("#findings", { hasText: "waiting for a program that does not read" }).waitFor();
+      .toMatch(/^bob@localhost\/\S+ *its program does not read/);
+    await page.locator("#findings", { hasText: "the program does not read its updates" }).waitFor();
     await page.getByLabel("Show clients that are not slow, too").check();
     await expect.poll(() => textOf(page, "#peers tbody")).toContain("alice@localhost/");
     await stack.component.stop();
@@ -148,6 +148,24 @@ describe.each(SERVERS)("the dashboard on %s", (server) => {
     await page.getByRole("button", { name: "Log out" }).click();
     expect(await page.getByLabel("Password").inputValue()).toBe("");
     expect(await page.locator("#board").isVisible()).toBe(false);
+  });
+
+  it("logs in by itself beyond this machine, where a token protects its account", async () => {
+    const { websocketUrl, boshUrl } = stack.sandbox;
+    const token = "0123456789abcdef";
+    const settings = {
+      component: stack.domain,
+      websocketUrl,
+      boshUrl,
+      account: accountOf(stack.sandbox, "ann"),
+    };
+    const dashboard = await createDashboard({ host: "0.0.0.0", token, settings });
+    onTestFinished(() => dashboard.stop());
+    const address = dashboard.url.replace("0.0.0.0", "localhost");
+    expect((await fetch(`${address}settings.json`)).status).toBe(401);
+    const page = await openPage(`${address}?token=${token}`);
+    await page.locator("#board").waitFor();
+    expect(await textOf(page, "#state")).toBe(ADMIN);
   });
 
   it("says in words why a login fails", async () => {
@@ -170,8 +188,9 @@ describe.each(SERVERS)("the dashboard on %s", (server) => {
 describe("npm start", () => {
   it("serves a dashboard that needs no login, and ends as before", async () => {
     const demo = startProgram(DEMO);
-    await until(() => demo.output.stdout.includes("dashboard: "), 60_000, "the address");
-    const [, url = ""] = /^dashboard: (http:\S+)$/m.exec(demo.output.stdout) ?? [];
+    const address = (): string | undefined => /^dashboard: (http:\S+)\n/m.exec(demo.output.stdout)?.[1];
+    await until(() => address() !== undefined, 60_000, "the address");
+    const url = address() ?? "";
     const page = await openPage(url);
     await page.locator("#services tr[data-key='user0@localhost/cpu']").waitFor();
     const whole = '#comparison tr[data-key="all services"]';
@@ -272,13 +291,18 @@ describe("stanzapack serve --dashboard", () => {
       /^stanzapack: invalid-options: the dashboard at 0\.0\.0\.0 needs a token\. .*dashboard\.tokenFile/,
     );
 
+    await write({ tokenFile: "token", jid: ADMIN, passwordFile: "missing" });
+    const withoutPassword = serve();
+    expect(await withoutPassword.ended).toBe(1);
+    expect(withoutPassword.output.stderr).toContain("dashboard.passwordFile");
+
     await write({ host: "0.0.0.0", tokenFile: "token", websocketUrl: "wss://localhost/ws" });
     const served = serve();
     const address = (): string | undefined =>
       /"url":"http:\/\/0\.0\.0\.0(:\d+\/)"/.exec(served.output.stderr)?.[1];
     await until(() => address() !== undefined, 30_000, "the address in the log");
     const url = `http://127.0.0.1${address()}`;
-    expect(served.output.stderr).toContain("nobody can log in");
+    await until(() => served.output.stderr.includes("nobody can log in"), 30_000, "the warning");
     expect(served.output.stderr).not.toContain(token);
     const page = await openPage(url);
     expect(await page.textContent("body")).toContain("dashboard.tokenFile");

@@ -357,7 +357,10 @@ describe.each(SERVERS)("stanzapack doctor behind %s", (server) => {
       ...(server === "ejabberd" ? ["one-process", "clock"] : ["clock", "link"]),
       ...["rate", "stanza-size"],
     ]);
-    expect(of("rate").found).toMatch(/reads about \d+ kB\/s of one client; the load is 40 kB\/s$/);
+    // On a busy machine all of it may arrive before doctor sees that its time is over.
+    expect(of("rate").found).toMatch(
+      /(reads about \d+ kB\/s of one client|were read at \d+ kB\/s); the load is 40 kB\/s$/,
+    );
     expect(of("stanza-size").found).toMatch(/ends the stream over a stanza of 90,000 bytes \(.*\)$/);
     if (server === "ejabberd")
       expect(of("one-process").found).toMatch(/^2 processes answer for streams\.localhost/);

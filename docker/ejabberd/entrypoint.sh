@@ -16,10 +16,11 @@ ctl() { setpriv --reuid=ejabberd --regid=ejabberd --init-groups env HOME=/var/li
 ctl foreground &
 trap 'ctl stop' TERM INT
 ctl started
-for user in publisher viewer; do
-	# It fails if the account is there, after the first start.
-	ctl register "$user" "$domain" "$(cat "/accounts/$user.password")" || true
-done
+# It fails if the account is there, after the first start.
+register() { ctl register "$1" "$domain" "$(cat "$2")" || true; }
+register publisher /accounts/publisher.password
+register viewer /accounts/viewer.password
+register dashboard /dashboard/password
 # The first wait ends with the signal, the second with ejabberd.
 wait || true
 wait

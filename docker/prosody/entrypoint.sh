@@ -8,7 +8,8 @@ export COMPONENT_SECRET
 
 as_prosody="setpriv --reuid=prosody --regid=prosody --init-groups"
 config="--config /etc/prosody/container.cfg.lua"
-for user in publisher viewer; do
-	$as_prosody prosodyctl $config register "$user" "$XMPP_DOMAIN" "$(cat "/accounts/$user.password")"
-done
+register() { $as_prosody prosodyctl $config register "$1" "$XMPP_DOMAIN" "$(cat "$2")"; }
+register publisher /accounts/publisher.password
+register viewer /accounts/viewer.password
+register dashboard /dashboard/password
 exec $as_prosody prosody $config -F

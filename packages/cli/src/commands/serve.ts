@@ -50,6 +50,7 @@ Config file; only \`component\` is required:
     port: 9465
     websocketUrl: wss://example.org/xmpp-websocket   # for the browser; default: what the JID's domain says
     tokenFile: dashboard.token    # needed for any other \`host\`, and behind a proxy; open the page as /?token=…
+    jid: board@example.org        # the page logs in by itself; needs passwordFile and tokenFile
   limits: {}                      # such as { maxLinks: 50000 }; --print-config shows all keys
   log: { level: info }            # trace debug info warn error silent
 

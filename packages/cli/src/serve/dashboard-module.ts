@@ -13,6 +13,7 @@ export interface DashboardModule {
       readonly component: string;
       readonly websocketUrl?: string | undefined;
       readonly boshUrl?: string | undefined;
+      readonly account?: { readonly jid: string; readonly password: string } | undefined;
     };
   }): Promise<Dashboard>;
 }

@@ -10,10 +10,12 @@ export async function startDashboard(
   { component, admins, dashboard }: ResolvedConfig,
   logger: Logger,
 ): Promise<Dashboard> {
-  const { tokenFile, host, port, ...addresses } = dashboard;
+  const { tokenFile, host, port, jid, passwordFile, ...addresses } = dashboard;
   const module = await loadDashboard();
-  const token = tokenFile === undefined ? undefined : await readToken(tokenFile, logger);
-  const settings = { component: component.domain, ...addresses };
+  const token = await readSecret("dashboard.tokenFile", tokenFile, logger);
+  const password = await readSecret("dashboard.passwordFile", passwordFile, logger);
+  const account = jid !== undefined && password !== undefined && { jid, password };
+  const settings = { component: component.domain, ...addresses, ...(account && { account }) };
   const served = await module.createDashboard({ host, port, token, settings });
   logger.info(
     { url: served.url },
@@ -26,18 +28,24 @@ export async function startDashboard(
   return served;
 }
 
-async function readToken(file: string, logger: Logger): Promise<string> {
+/** Returns the content of the file that the config's key names, without white space around it. */
+async function readSecret(
+  key: string,
+  file: string | undefined,
+  logger: Logger,
+): Promise<string | undefined> {
+  if (file === undefined) return undefined;
   let text: string;
   try {
     text = await readFile(file, "utf8");
   } catch (cause) {
     throw new StanzapackError(
       "invalid-options",
-      `dashboard.tokenFile ${file} cannot be read: ${(cause as Error).message}`,
+      `${key} ${file} cannot be read: ${(cause as Error).message}`,
       { cause },
     );
   }
   const exposed = await describeExposure(file);
-  if (exposed !== undefined) logger.warn({ file }, `the token is exposed: ${exposed}`);
+  if (exposed !== undefined) logger.warn({ file }, `the secret of ${key} is exposed: ${exposed}`);
   return text.trim();
 }

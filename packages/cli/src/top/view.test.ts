@@ -18,7 +18,7 @@ const OVERVIEW: ComponentRow = {
   },
   ...{ conflated: 3.25, lost: 7, waiting: { credit: 1, room: 22_222 }, unackedMs: 12_345 },
   ...{ waitingRows: 44_444, oldestRowMs: 3, processor: 0.876, memoryBytes: 1_234_567_890, loopDelayMs: 45.6 },
-  ...{ roundTripMs: 1.234, refusals: 12.5, slowdowns: 3, cutOffs: 4 },
+  ...{ roundTripMs: 1.234, refusals: 12.5, refused: null, slowdowns: 3, cutOffs: 4 },
   cutOff: [{ jid: "mallory@example.org/\u001b[2J", until: NOW + 42_000 }],
   store: { bytes: 5_000_000, freeBytes: 7e10, problem: null },
 };
@@ -32,6 +32,7 @@ const service = (change: Partial<ServiceRow> = {}): ServiceRow => ({
 
 const client = (change: Partial<ClientRow> = {}): ClientRow => ({
   ...{ since: NOW - 1_000, envelope: "lean", suspended: false, services: 0, subscriptions: 2, waiting: 0 },
+  ...{ unread: 0, waitingFor: null },
   ...{ unacked: 0, unackedSeconds: 0, slowedMs: 0, stanzas: 10 },
   ...change,
 });

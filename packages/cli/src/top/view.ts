@@ -55,6 +55,9 @@ function formatHead({ component, overview: row, at }: Snapshot): string {
     `conflated ${formatCount(row.conflated)}/s  lost ${formatCount(row.lost)}  refused ${formatCount(row.refusals)}/s` +
       `  slowed ${formatCount(row.slowdowns)}  cut off ${formatCount(row.cutOffs)}`,
     ...(store === null ? ["store: in memory"] : [formatStore(store)]),
+    ...(row.refused === null || row.refusals === 0
+      ? []
+      : [`refused last: ${plain(row.refused.jid)}, ${plain(row.refused.reason)}`]),
     ...cutOff.map(({ jid, until }) => `cut off: ${plain(jid)}, for ${formatSpan(Math.max(0, until - at))}`),
   ].join("\n");
 }

@@ -58,6 +58,8 @@ export interface ComponentStats {
   refusals: number;
   /** The same by reason: the code of our errors, or the condition of a stanza error. */
   refusedFor: Record<string, number>;
+  /** Whom the last refusal told what, by such a reason and as a sentence. Undefined: there was none. */
+  lastRefused: { readonly jid: string; readonly reason: string; readonly text: string } | undefined;
   /**
    * Stanzas that fit no link of their sender, ignored or refused. They are of an earlier session, were sent again, or
    * are about another client's link.
@@ -146,6 +148,7 @@ export function createStats(): ComponentStats {
     resumed: 0,
     refusals: 0,
     refusedFor: {},
+    lastRefused: undefined,
     strays: 0,
     holdUps: 0,
     heldUpMs: 0,

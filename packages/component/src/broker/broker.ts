@@ -96,6 +96,8 @@ export class Broker {
     this.offers = new Offers(offerParts, limits, log);
     this.publishing = new Publishing(fanOut, newest, limits, stats);
     this.publishing.onRefused = (service, error) => this.refusedUpdates(service, error);
+    this.publishing.onLost = ({ node }, updates) =>
+      log.warn({ node, updates }, "the publisher has lost updates: it no longer had them, and skips them");
     this.publishing.onUnstored = (service, error) => this.notStored(service, error);
   }
 
@@ -113,14 +115,14 @@ export class Broker {
   /** A service takes no more of what its publisher sends: the offer ends, and the service stays as it is. */
   private refusedUpdates(service: Service, error: StanzapackError): void {
     const { code, text } = error;
-    countRefusal(this.stats, error);
+    countRefusal(this.stats, service.publisher?.link.jid ?? service.node, error);
     this.log.info({ node: service.node, reason: text }, "updates are refused");
     this.publishers.refuse(service, code, text);
   }
 
   /** Counts and logs a refused request of this JID. `what` names the request, for the operator. */
   refused(jid: string, what: string, error: unknown): void {
-    countRefusal(this.stats, error);
+    countRefusal(this.stats, jid, error);
     const known = error instanceof StanzapackError || error instanceof StanzaError;
     const reason = error instanceof StanzapackError ? error.text : String(error);
     if (known) this.log.info({ jid, reason }, `refused ${what}`);

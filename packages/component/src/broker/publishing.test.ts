@@ -224,7 +224,8 @@ describe("offsets of a service", () => {
   });
 
   it("take nothing twice of a publisher that comes back after another, as far as it is remembered", () => {
-    const { service, publish } = setUp();
+    const { service, publishing, publish } = setUp();
+    const onLost = (publishing.onLost = vi.fn());
     publish(1, 3, [1, 2, 3], { epoch: 1 });
     publish(1, 2, [11, 12], { epoch: 2 });
     publish(2, 4, [2, 3, 4], { epoch: 1 });
@@ -232,8 +233,10 @@ describe("offsets of a service", () => {
     publish(1, 3, [11, 12, 13], { epoch: 2 });
     expect(service.record).toMatchObject({ offset: 7, incarnations: { sequence: 3, current: 2 } });
     // A jump is a loss that the incarnation declares in its own sequence, whoever wrote in between.
+    expect(onLost).not.toHaveBeenCalled();
     publish(6, 6, [6], { epoch: 1 });
     expect(service.record).toMatchObject({ offset: 9, incarnations: { sequence: 6 } });
+    expect(onLost.mock.calls).toEqual([[service, 1]]);
     for (let epoch = 3; epoch <= 9; epoch++) publish(1, 1, [0], { epoch });
     publish(6, 6, [6], { epoch: 1 });
     expect(service.record).toMatchObject({ offset: 16, incarnations: { sequence: 6, current: 1 } });

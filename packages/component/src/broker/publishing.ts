@@ -28,6 +28,8 @@ const REMEMBERED_MS = 1_000;
 export class Publishing {
   /** Called when the service takes none of the updates that arrived, and why. */
   onRefused: ((service: Service, error: StanzapackError) => void) | undefined;
+  /** Called when a publisher has skipped this many updates, because it no longer has them. */
+  onLost: ((service: Service, updates: number) => void) | undefined;
   /** Follows some of the updates. */
   tracing: Tracing | undefined;
   /** Called when updates could not be stored. The service has only what was stored before. */
@@ -181,6 +183,7 @@ export class Publishing {
     const newest = kept.at(-1);
     if (newest !== undefined) service.traffic.newest = { row: newest, cameAt: now };
     this.stats.positionsLost += lost;
+    if (lost > 0) this.onLost?.(service, lost);
     // A time before the base of `at` cannot be sent.
     const newestAt = Math.max(record.oldestAt, now - batch.at);
     const step = rows.length > 1 ? batch.spanMs / (rows.length - 1) : 0;

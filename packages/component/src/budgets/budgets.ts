@@ -199,6 +199,11 @@ export class Budgets {
     return Math.min(...accounts.map((account) => account.standing(now)));
   }
 
+  /** A count of `limits` for all JIDs together is used up, and a request is refused. */
+  noteTotalUsedUp(): void {
+    this.stats.overQuota++;
+  }
+
   /**
    * Throws when this JID may have no more: `busy` for links, calls and pending approvals, `limit-exceeded` for the
    * others.

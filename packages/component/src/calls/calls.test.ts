@@ -316,16 +316,18 @@ describe("the outcome is unknown", () => {
 
 describe("bounds", () => {
   it.each([
-    ["in all", { maxCalls: 2 }],
-    ["of one account", { maxCallsPerJid: 2 }],
-    ["to one service", { maxCallsPerService: 2 }],
-    ["to one publisher", { maxCallsPerPublisher: 2 }],
-    ["of bytes to one publisher", { maxCallBytesPerPublisher: 2 }],
-  ])("%s", (_, own) => {
-    const { calls, bob, alice } = setUp(own);
+    ["in all", { maxCalls: 2 }, true],
+    ["of one account", { maxCallsPerJid: 2 }, true],
+    ["to one service", { maxCallsPerService: 2 }, true],
+    // These wait for one program, and say nothing about the component.
+    ["to one publisher", { maxCallsPerPublisher: 2 }, false],
+    ["of bytes to one publisher", { maxCallBytesPerPublisher: 2 }, false],
+  ])("%s", (_, own, isQuota) => {
+    const { calls, bob, alice, stats } = setUp(own);
     for (const call of [1, 2, 3]) calls.take(bob, callOf(call));
     expect(bob.frames).toEqual([failure(3, "busy")]);
     expect(bob.frames[0]).toMatchObject({ retryAfterMs: 1_000 });
+    expect(stats.overQuota).toBe(Number(isQuota));
     calls.result(alice, resultOf(0));
     calls.take(bob, callOf(4));
     expect(alice.frames.length).toBe(3);

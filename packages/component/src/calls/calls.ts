@@ -67,7 +67,7 @@ export class Calls {
   constructor(
     private readonly budgets: Budgets,
     private readonly limits: Limits,
-    private readonly stats: Pick<ComponentStats, "calls">,
+    private readonly stats: Pick<ComponentStats, "calls" | "overQuota">,
     private readonly clock: () => number = monotonicNow,
   ) {}
 
@@ -133,9 +133,16 @@ export class Calls {
   private add(link: CallerLink, frame: CallFrame, service: Service, argsBytes: number): Call {
     const { maxCalls, maxCallsPerService } = this.limits;
     const calls = this.byService.get(service) ?? new Map<string, Call>();
-    if (this.stats.calls >= maxCalls) throw busy(`${this.stats.calls} calls wait for their results`);
-    if (calls.size >= maxCallsPerService)
-      throw busy(`${calls.size} calls to \`${service.node}\` wait for their results`);
+    const full =
+      this.stats.calls >= maxCalls
+        ? `${this.stats.calls} calls`
+        : calls.size >= maxCallsPerService
+          ? `${calls.size} calls to \`${service.node}\``
+          : undefined;
+    if (full !== undefined) {
+      this.stats.overQuota++;
+      throw busy(`${full} wait for their results`);
+    }
     this.budgets.checkRoom(link.bareJid, "calls");
     if (service.publisher !== undefined) this.checkPublisher(service.publisher.link, argsBytes);
     const call: Call = {

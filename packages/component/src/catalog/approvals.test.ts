@@ -80,9 +80,10 @@ describe("questions to publishers", () => {
   });
 
   it("are bounded in all and by how many are approved, and given up with the last that waits", () => {
-    const { service, approvals, link, ask } = setUp({ ...limits, maxPending: 2, maxMembers: 1 });
+    const { service, approvals, link, ask, stats } = setUp({ ...limits, maxPending: 2, maxMembers: 1 });
     const [bob, carol, dave] = [link("bob@x/1"), link("carol@x/1"), link("dave@x/1")];
     expect([ask(bob), ask(carol), ask(dave)]).toEqual(["pending", "pending", "busy"]);
+    expect(stats.overQuota).toBe(1);
     expect(approvals.giveUp(bob, service)).toBe(true);
     expect(approvals.giveUp(bob, service)).toBe(false);
     expect(ask(dave)).toBe("pending");

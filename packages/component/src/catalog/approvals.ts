@@ -126,11 +126,13 @@ export class Approvals {
         : this.byOwner.get(owner) >= maxPendingPerOwner
           ? owner
           : undefined;
-    if (full !== undefined)
+    if (full !== undefined) {
+      this.stats.overQuota++;
       throw new StanzapackError("busy", `too many requests of ${full} await approval`, {
         scope: "subscription",
         retryAfterMs: RETRY_AFTER_MS,
       });
+    }
     const question: Question = {
       ...{ service, asker, id: (this.nextId++).toString(36), waiting: new Map() },
       ...{ expiresAt: now + pendingSeconds * 1000, askAgainAt: 0, patienceMs: ASK_AGAIN_MS },

@@ -15,7 +15,8 @@ const NODE = "alice@x/t";
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 
 /** Offers with a slow store, which gives a record when the test says so. */
-function setUp() {
+function setUp(own = limits) {
+  const stats = createStats();
   const catalog = new Catalog();
   const answers: ((error?: Error) => void)[] = [];
   const open: OpenRecord = (id, config, now) =>
@@ -30,12 +31,12 @@ function setUp() {
   const discard = vi.fn();
   const stored = { complete: (config: ServiceConfig) => config, open, discard, changed: vi.fn() };
   const parts = {
-    ...{ catalog, stored, budgets: new Budgets(limits, createStats()), createKind: () => ({}) },
+    ...{ catalog, stored, budgets: new Budgets(own, stats), createKind: () => ({}) },
     ...{ publishers: { attach }, approvals: { reconsider: vi.fn() } },
   } as unknown as OfferParts;
-  const offers = new Offers(parts, limits, pino({ level: "silent" }));
+  const offers = new Offers(parts, own, pino({ level: "silent" }));
   const offer = async (link: ClientLink) => offers.offer(link, NODE, DEFAULT_CONFIG, 0);
-  return { catalog, attach, discard, offer, answers };
+  return { catalog, attach, discard, offer, answers, stats };
 }
 
 describe("an offer whose record comes later", () => {
@@ -86,4 +87,10 @@ describe("an offer whose record comes later", () => {
     expect(await next).toMatchObject({ created: true });
     expect(catalog.services.size).toBe(1);
   });
+});
+
+it("an offer beyond what all may offer together is refused, and counted", async () => {
+  const { offer, stats } = setUp({ ...limits, maxServices: 0 });
+  await expect(offer(fakeLink("alice@x/1"))).rejects.toMatchObject({ code: "limit-exceeded" });
+  expect(stats.overQuota).toBe(1);
 });

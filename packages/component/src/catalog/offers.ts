@@ -148,12 +148,14 @@ export class Offers {
   private assertRoom(owner: string): void {
     const { catalog, budgets } = this.parts;
     budgets.checkRoom(owner, "services");
-    if (catalog.services.size >= this.limits.maxServices)
+    if (catalog.services.size >= this.limits.maxServices) {
+      budgets.noteTotalUsedUp();
       throw new StanzapackError(
         "limit-exceeded",
         `${catalog.services.size} services are offered, no more are allowed`,
         { scope: "subscription" },
       );
+    }
   }
 
   private begin(

@@ -314,7 +314,7 @@ export const configSchema = z.strictObject({
     .optional(),
   /**
    * The dashboard, a web page for administrators, which `serve --dashboard` serves over HTTP. Its users log in with the
-   * JID and the password of an account of `admins`.
+   * JID and the password of an account of `admins`, unless `jid` names the account.
    */
   dashboard: z
     .strictObject({
@@ -336,6 +336,22 @@ export const configSchema = z.strictObject({
       boshUrl: z
         .url({ protocol: /^https?$/, error: "give an address like https://example.org/http-bind" })
         .optional(),
+      /**
+       * Bare JID of an account of `admins`, with which the page logs in by itself. Every browser that gave the token
+       * then reads the account's password, and sees what the account sees. So this key needs `tokenFile` and
+       * `passwordFile`, and an account that is used for nothing else.
+       */
+      jid: account.optional(),
+      /** File with the password of the account `jid`, relative to the config file. */
+      passwordFile: z.string().min(1).optional(),
+    })
+    .refine(({ jid, passwordFile }) => (jid === undefined) === (passwordFile === undefined), {
+      path: ["jid"],
+      error: "`dashboard.jid` and `dashboard.passwordFile` need each other",
+    })
+    .refine(({ jid, tokenFile }) => jid === undefined || tokenFile !== undefined, {
+      path: ["jid"],
+      error: "`dashboard.jid` needs `dashboard.tokenFile`: whoever reads the page reads the password",
     })
     .prefault({}),
   log: z

@@ -46,6 +46,16 @@ describe("config text", () => {
       `component:\n  domain: "a\\x02.b"\n  secret: x\n`,
       "c.yml:2: component.domain: `a\\u{2}.b` is not a JID",
     ],
+    [
+      "an account of the dashboard without a token",
+      `${GOOD}dashboard:\n  passwordFile: p\n  jid: ann@a.b\n`,
+      "c.yml:6: dashboard.jid: `dashboard.jid` needs `dashboard.tokenFile`",
+    ],
+    [
+      "an account of the dashboard without its password",
+      `${GOOD}dashboard:\n  tokenFile: t\n  jid: ann@a.b\n`,
+      "c.yml:6: dashboard.jid: `dashboard.jid` and `dashboard.passwordFile` need each other",
+    ],
     ["a wrong type", `component:\n  domain: a.b\n  secret: x\n  port: many\n`, "c.yml:4: component.port:"],
     [
       "a value out of range",

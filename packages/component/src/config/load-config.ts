@@ -149,17 +149,22 @@ async function resolveSecret(config: ComponentConfig, file: string): Promise<Res
   if (text === "") throw fault([`${file}: component.secretFile is empty`]);
   return {
     ...config,
-    dashboard: resolveTokenFile(config.dashboard, file),
+    dashboard: resolveDashboardFiles(config.dashboard, file),
     store: resolveStore(config.store, file, process.env["STATE_DIRECTORY"]),
     component: { domain, host, port, localDomains, secret: text, secretFile: path, ...(tls && { tls }) },
   };
 }
 
-function resolveTokenFile(
-  { tokenFile, ...dashboard }: ComponentConfig["dashboard"],
+function resolveDashboardFiles(
+  { tokenFile, passwordFile, ...dashboard }: ComponentConfig["dashboard"],
   file: string,
 ): ComponentConfig["dashboard"] {
-  return tokenFile === undefined ? dashboard : { ...dashboard, tokenFile: resolve(dirname(file), tokenFile) };
+  const locate = (path: string): string => resolve(dirname(file), path);
+  return {
+    ...dashboard,
+    ...(tokenFile !== undefined && { tokenFile: locate(tokenFile) }),
+    ...(passwordFile !== undefined && { passwordFile: locate(passwordFile) }),
+  };
 }
 
 async function resolveTls(

@@ -18,7 +18,7 @@ export class LogSource implements CatchUpSource {
       if (subscription.position >= lane.flushedTo) return undefined;
       const key = `${subscription.position}/${formatLaneKey({ ...lane.key, windowMs: 0 })}`;
       const known = shared.get(key);
-      if (known !== undefined) return known;
+      if (known !== undefined) return { ...known, arrives: known.to >= lane.flushedTo };
       const slice = this.journal.read(
         subscription.position + 1,
         DEFAULT_LIMITS.maxRowsPerFrame,
@@ -29,7 +29,7 @@ export class LogSource implements CatchUpSource {
       if (lane.fits(projected.rows[0] as Uint8Array)) {
         const made = { to: slice.to, body: encoding(() => lane.encodeAlone(projected)) };
         shared.set(key, made);
-        return made;
+        return { ...made, arrives: made.to >= lane.flushedTo };
       }
       // The link cannot take this row. The row shows as lost in front of the next one.
       subscription.position = slice.to;

@@ -244,6 +244,11 @@ export class MapChecks {
 
   private resend(subscription: Subscription, map: CheckedMap): void {
     this.parts.stats.mapsResent++;
+    const { service, outlet } = subscription;
+    this.parts.log.warn(
+      { node: service.node, jid: outlet.jid },
+      "a client's copy of a map differs: it is sent again",
+    );
     map.resend(subscription);
   }
 
@@ -272,6 +277,8 @@ export class MapChecks {
     const isLeaf = !divides || entries === undefined || entries.length <= FEW_ENTRIES;
     if (frame !== undefined && (isLeaf || frame.payload.length <= MAX_LEAF_BYTES)) {
       this.parts.stats.rangesRepaired++;
+      const at = { node: lane.service.record.node, jid: outlet.jid, range };
+      this.parts.log.warn(at, "a client's copy of a map differs: a part is sent again");
       outlet.sendShared(frameFor(frame), true);
       return true;
     }

@@ -47,7 +47,7 @@ export class LinkReader {
     const error = new StanzapackError("limit-exceeded", "too many bytes of the link wait to be read", {
       origin: "peer",
     });
-    countRefusal(this.stats, error);
+    countRefusal(this.stats, link.jid, error);
     this.parts.ends.bye(link, error);
   }
 
@@ -83,7 +83,7 @@ export class LinkReader {
       error instanceof StanzapackError
         ? error
         : new StanzapackError("internal", "a frame could not be handled", { cause: error });
-    countRefusal(this.stats, fault);
+    countRefusal(this.stats, link.jid, fault);
     this.log.warn(
       { jid: link.jid, code: fault.code, err: fault.code === "internal" ? error : undefined },
       `link refused a frame: ${fault.text}`,

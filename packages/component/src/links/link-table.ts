@@ -133,6 +133,7 @@ export class LinkTable implements LinkEnds {
           `a link needs a block-size of at least ${MIN_BLOCK_BYTES}`,
         );
       if (this.links.size >= this.settings.limits.maxLinks && !this.links.has(request.from)) {
+        this.stats.overQuota++;
         throw new StanzapackError("busy", `${this.links.size} links are open, no more are allowed`);
       }
       const { budgets } = this.broker;

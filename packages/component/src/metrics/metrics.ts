@@ -230,7 +230,7 @@ export function createMetrics({ stats, survey, online, cursors, memory, store }:
   counter("cutoffs", "Times that an account was cut off", () => stats().cutOffs);
   counter(
     "over_quota",
-    "Requests refused because an account or a domain already had all that it may have",
+    "Requests refused because an account, a domain, or all together had all that they may have",
     () => stats().overQuota,
   );
   counter("strays", "Stanzas that fit no link of their sender", () => stats().strays);

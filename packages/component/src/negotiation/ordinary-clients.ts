@@ -56,7 +56,7 @@ export function registerOrdinaryClients(
         broker.budgets.request(request.from);
         return act(request);
       } catch (error) {
-        countRefusal(stats, error);
+        countRefusal(stats, request.from, error);
         throw toStanzaError(error);
       }
     };
@@ -67,7 +67,7 @@ export function registerOrdinaryClients(
       return true;
     } catch (error) {
       // The budgets have counted the stanza. A refusal would be an answer too.
-      countRefusal(stats, error);
+      countRefusal(stats, from, error);
       return false;
     }
   };

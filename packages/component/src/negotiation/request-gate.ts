@@ -107,7 +107,7 @@ export class RequestGate {
   private wait({ from }: IqRequest, answer: () => IqAnswer): Promise<Element | undefined> {
     const account = bareJid(from);
     const own = this.waitingOf.get(account) ?? 0;
-    if (this.waiting.length >= MAX_WAITING || own >= MAX_WAITING_OF_JID) throw this.refusal();
+    if (this.waiting.length >= MAX_WAITING || own >= MAX_WAITING_OF_JID) throw this.refusal(from);
     this.waitingOf.set(account, own + 1);
     return new Promise((resolve, reject) => {
       this.waiting.push({
@@ -129,7 +129,7 @@ export class RequestGate {
   private release(): void {
     if (this.next !== undefined || this.waiting.length === 0 || !this.connection.writable) return;
     const request = this.take();
-    if (this.clock() - request.since > MAX_WAIT_MS) request.refuse(this.refusal());
+    if (this.clock() - request.since > MAX_WAIT_MS) request.refuse(this.refusal(request.from));
     else request.answer();
     this.next = setImmediate(() => {
       this.next = undefined;
@@ -151,13 +151,13 @@ export class RequestGate {
     return next;
   }
 
-  private refusal(): Error {
+  private refusal(jid: string): Error {
     this.stats.throttled++;
     const retryAfterMs = Math.ceil(COME_AGAIN_MS * (1 + Math.random()));
     const error = new StanzapackError("busy", "the component's server reads its answers too slowly", {
       retryAfterMs,
     });
-    countRefusal(this.stats, error);
+    countRefusal(this.stats, jid, error);
     return toStanzaError(error) as Error;
   }
 }

@@ -32,7 +32,7 @@ export function registerUnknownAddresses(
     // An error says something about its sender, whatever address it was for.
     if (type === "error" || (stanza.is("presence") && type === "unavailable")) return false;
     if (isResource && stanza.is("iq") && stanza.getChild("ping", NS.PING) !== undefined) return false;
-    countRefusal(stats, new StanzaError("item-not-found", "cancel", NOBODY));
+    countRefusal(stats, from, new StanzaError("item-not-found", "cancel", NOBODY));
     const answer = answerFor(stanza, to, from, type, budgets);
     if (answer !== undefined) connection.sendElement(answer);
     return true;

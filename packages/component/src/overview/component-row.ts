@@ -71,6 +71,7 @@ export class ComponentRows {
     const seen = survey(sources.links(), this.broker.catalog.services.values(), now);
     const store = sources.store();
     const { user, system } = process.cpuUsage();
+    const { lastRefused: refused = null } = stats;
     const { micros } = this.processRates.read(process, { micros: user + system }, seconds);
     return {
       ...{ version: VERSION, startedAt },
@@ -88,6 +89,7 @@ export class ComponentRows {
       memoryBytes: process.memoryUsage.rss(),
       loopDelayMs: this.loopDelayMs(),
       roundTripMs: sources.roundTripMs() ?? null,
+      refused,
       ...{ slowdowns: stats.slowdowns, cutOffs: stats.cutOffs, cutOff: this.cutOff() },
       store:
         store === undefined

@@ -50,6 +50,8 @@ export interface ComponentRow {
   readonly roundTripMs: number | null;
   /** Requests refused, a second. */
   readonly refusals: number;
+  /** Whom the last refusal told what: the code of an error, and a sentence. Null: there was none since the start. */
+  readonly refused: { readonly jid: string; readonly reason: string; readonly text: string } | null;
   /** Times a publisher was slowed down, and times a JID was cut off, since the start. */
   readonly slowdowns: number;
   readonly cutOffs: number;
@@ -108,6 +110,10 @@ export interface ClientRow {
   readonly subscriptions: number;
   /** Subscriptions that wait for acknowledgements of this client, or for its credit. */
   readonly waiting: number;
+  /** Those of `waiting` that wait for credit: the client's program does not read. */
+  readonly unread: number;
+  /** Node of one of `waiting`. Null: there is none. */
+  readonly waitingFor: string | null;
   /** Stanzas with data that the client has not acknowledged. */
   readonly unacked: number;
   /** For how long, in whole seconds. 0: less than a second. */

@@ -85,7 +85,7 @@ export class FrameRequests {
       });
     if (waiting.some((job) => job.request === request) || this.patterns.on(link, request).length > 0)
       throw new StanzapackError("protocol", `request ${request} is still in use`, { origin: "peer" });
-    const answers = new RequestAnswers(request);
+    const answers = new RequestAnswers(link.jid, request);
     this.enqueue(link, { request, answers, steps: this.stepsOf(link, frame, answers), endsWithDone: true });
   }
 
@@ -228,7 +228,7 @@ export class FrameRequests {
       if (pending.size > this.limits.maxServicesPerOwner)
         for (const node of pending) if (!this.parts.catalog.services.has(node)) pending.delete(node);
       if (pending.size > 1) continue;
-      const answers = new RequestAnswers(request);
+      const answers = new RequestAnswers(link.jid, request);
       this.enqueue(link, { request, answers, steps: this.later(pattern, answers), endsWithDone: false });
     }
   }
@@ -252,7 +252,7 @@ export class FrameRequests {
   private refuse(answers: RequestAnswers, error: unknown, ...places: number[]): void {
     const known = error instanceof StanzapackError;
     // A pending request is no refusal: its publisher is asked.
-    if (!known || error.code !== "pending") countRefusal(this.stats, error);
+    if (!known || error.code !== "pending") countRefusal(this.stats, answers.jid, error);
     if (known) return answers.refuse(error, ...places);
     this.log.error({ err: error }, "a request could not be handled");
     answers.refuse(

@@ -9,7 +9,11 @@ export class RequestAnswers {
   private readonly granted = new Map<string, { options: Options; subscriptions: LinkSubscription[] }>();
   private readonly refused = new Map<string, { error: StanzapackError; places: number[] }>();
 
-  constructor(private readonly request: number) {}
+  constructor(
+    /** Full JID of the link that asked. */
+    readonly jid: string,
+    private readonly request: number,
+  ) {}
 
   grant(subscription: LinkSubscription): void {
     // A subscription's position stands apart from the options that many subscriptions share.

@@ -10,7 +10,7 @@ const SERVICE = {
   node: "alice@example/t",
   config: { kind: "log", durability: "sync" },
 } as unknown as Service;
-const lane = (windowMs: number) => ({ windowMs, members: 3 });
+const lane = (windowMs: number, active = true) => ({ windowMs, members: 3, active });
 
 function create(share: number, chance: () => number = () => 0.5) {
   const ended: UpdateTrace[] = [];
@@ -51,6 +51,15 @@ describe("tracing", () => {
     expect(second.attributes["stanzapack.window_ms"]).toBe(0);
     for (const [i, { from }] of trace.stages.entries())
       expect(from).toBe(i === 0 ? trace.startedAt : trace.stages[i - 1]?.to);
+  });
+
+  it("does not wait in a lane whose members all catch up", () => {
+    const { tracing, ended } = create(1);
+    const trace = tracing.begin(SERVICE) as UpdateTrace;
+    tracing.delivered(trace, [lane(100, false), lane(1_000)]);
+    expect(trace.attributes["stanzapack.window_ms"]).toBe(1_000);
+    tracing.delivered(tracing.begin(SERVICE) as UpdateTrace, [lane(100, false)]);
+    expect(ended).toHaveLength(1);
   });
 
   it("ends with the store if no lane takes the update, or all follow others", () => {

@@ -6,6 +6,8 @@ import { UpdateTrace } from "./update-trace.js";
 export interface TracedLane {
   readonly windowMs: number;
   readonly members: number;
+  /** Whether any member receives the lane's next body. Otherwise nothing waits in the lane. */
+  readonly active: boolean;
 }
 
 /**
@@ -40,7 +42,7 @@ export class Tracing {
   /** The updates are in these lanes now. Without a lane to follow, their way has ended. */
   delivered(trace: UpdateTrace, lanes: Iterable<TracedLane>): void {
     for (const lane of lanes) {
-      if (this.waiting.has(lane)) continue;
+      if (!lane.active || this.waiting.has(lane)) continue;
       trace.attributes["stanzapack.window_ms"] = lane.windowMs;
       trace.attributes["stanzapack.subscribers"] = lane.members;
       this.waiting.set(lane, trace);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { describeFailure } from "./failure.js";
+import { describeFailure, describeLoss } from "./failure.js";
 
 describe("a failure in words", () => {
   const attempt = { jid: "bob@example.org", component: "streams.example.org" };
@@ -17,4 +17,12 @@ describe("a failure in words", () => {
     const { text, advice } = describeFailure(error, attempt);
     expect(`${text} ${advice}`).toMatch(wanted);
   });
+});
+
+it("says why the link is lost, and of when the page is", () => {
+  const at = new Date(2026, 0, 1, 14, 5, 9).getTime();
+  expect(describeLoss("the server ended.", at)).toMatch(
+    /is lost: the server ended\. .* was so at 14:05:09\.$/,
+  );
+  expect(describeLoss("", at)).toMatch(/is lost\. The page/);
 });

@@ -1,3 +1,5 @@
+import { formatClock } from "./format.js";
+
 /** A failure in words: what happened, and what to do. */
 export interface Failure {
   readonly text: string;
@@ -70,4 +72,13 @@ function toCoded(error: unknown): CodedError {
   const message = error instanceof Error ? error.message : String(error);
   const { code = "", text = message } = (error ?? {}) as Partial<CodedError>;
   return { code, text, message };
+}
+
+/** Says that the page has lost its link for this reason. `at`: time of what it still shows, in ms since 1970. */
+export function describeLoss(reason: string, at: number): string {
+  const because = reason === "" ? "" : `: ${reason.replace(/\.$/, "")}`;
+  return (
+    `The connection to the component is lost${because}. The page connects again by itself. ` +
+    `What stands below was so at ${formatClock(at)}.`
+  );
 }

@@ -31,14 +31,14 @@ export function peersOf(
   return { peers: found.slice(0, MAX_PEERS), leftOut: Math.max(0, found.length - MAX_PEERS) };
 }
 
-function reasonsOf({ envelope, suspended, unackedSeconds, waiting, slowedMs }: ClientRow): string[] {
+function reasonsOf({ envelope, suspended, unackedSeconds, waiting, unread, slowedMs }: ClientRow): string[] {
   return [
     suspended ? "suspended: its server is away or busy" : "",
     unackedSeconds > LATE_SECONDS[envelope]
       ? `no acknowledgement for ${formatDuration(unackedSeconds * 1_000)}`
       : "",
-    waiting > 0 ? "does not read fast enough" : "",
-    slowedMs > 0 ? `over its budget, slowed to ${formatDuration(slowedMs)}` : "",
+    unread > 0 ? "its program does not read" : waiting > 0 ? "does not acknowledge" : "",
+    slowedMs > 0 ? `publishes too much, slowed to ${formatDuration(slowedMs)}` : "",
   ].filter((reason) => reason !== "");
 }
 

@@ -6,7 +6,7 @@ export interface DashboardSettings {
   readonly websocketUrl?: string | undefined;
   /** Address of the server's BOSH, which is tried second. */
   readonly boshUrl?: string | undefined;
-  /** Account with which the page logs in without asking, for a private sandbox. */
+  /** Account with which the page logs in without asking. Whoever may read the page reads its password. */
   readonly account?: { readonly jid: string; readonly password: string } | undefined;
   /** Whether the server has `/comparison.json`. */
   readonly hasComparison?: boolean | undefined;

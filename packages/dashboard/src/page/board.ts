@@ -1,5 +1,8 @@
 import type { ComponentRow } from "@stanzapack/component";
 import { findingsOf } from "../model/findings.js";
+import { formatClock } from "../model/format.js";
+import { Onsets } from "../model/onsets.js";
+import { Rhythms } from "../model/rhythms.js";
 import { find, make } from "./dom.js";
 import { showLive } from "./live-view.js";
 import { createOverviewView } from "./overview-view.js";
@@ -34,6 +37,8 @@ export function createBoard(): Board {
   const traffic = createTrafficView(find("traffic", "div"));
   /** By how much the component's clock is ahead of the browser's, in ms. */
   let aheadMs = 0;
+  const rhythms = new Rhythms();
+  const onsets = new Onsets();
   let session: Session | undefined;
   let closeLive: (() => Promise<void>) | undefined;
   const painter = createPainter(paint, PAINT_MS);
@@ -46,12 +51,16 @@ export function createBoard(): Board {
     overview.show(row, now);
     services.show(session.services, now);
     peers.show(session.clients, row.cutOff, all.checked);
-    paintFindings({ overview: row, services: session.services, clients: session.clients });
+    const silences = rhythms.observe(session.services, now);
+    paintFindings({ overview: row, services: session.services, clients: session.clients, silences }, now);
   }
 
-  function paintFindings(observed: Parameters<typeof findingsOf>[0]): void {
-    const found = findingsOf(observed);
-    const items = found.map(({ weight, text }) => make("li", { "data-weight": weight }, text));
+  function paintFindings(observed: Parameters<typeof findingsOf>[0], now: number): void {
+    const items = onsets.date(findingsOf(observed), now).map(({ weight, text, since }) => {
+      const item = make("li", { "data-weight": weight }, `${text} `);
+      item.append(make("small", {}, `since ${formatClock(since)}`));
+      return item;
+    });
     const next = items.length > 0 ? items : [make("li", {}, "Nothing needs attention.")];
     const isSame =
       next.length === findings.children.length &&
@@ -95,6 +104,8 @@ export function createBoard(): Board {
       painter.stop();
       session = undefined;
       traffic.clear();
+      rhythms.clear();
+      onsets.clear();
     },
   };
 }

@@ -1,5 +1,5 @@
 // The dashboard: loads its settings, logs an administrator in, and shows what the component tells.
-import { describeFailure } from "../model/failure.js";
+import { describeFailure, describeLoss } from "../model/failure.js";
 import type { DashboardSettings } from "../model/settings.js";
 import { createBoard } from "./board.js";
 import { showComparison } from "./comparison-view.js";
@@ -55,9 +55,13 @@ async function start(): Promise<void> {
       const opened = await openSession(account, settings, {
         onChange: board.touch,
         onOverview: board.addOverview,
-        onLink(online) {
-          setState(online ? "online" : "offline", online ? account.jid : "connecting again …");
-          tell(online ? "" : "The connection to the component is lost. The page connects again by itself.");
+        onLink(lost) {
+          setState(
+            lost === undefined ? "online" : "offline",
+            lost === undefined ? account.jid : "connecting again …",
+          );
+          main.classList.toggle("stale", lost !== undefined);
+          tell(lost === undefined ? "" : describeLoss(lost.text, Date.now()));
         },
         onEnded: fail,
       });

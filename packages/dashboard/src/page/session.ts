@@ -1,4 +1,4 @@
-import { connect, type Client } from "@stanzapack/client";
+import { connect, type Client, type StanzapackError } from "@stanzapack/client";
 import type { ClientRow, ComponentRow, ServiceRow } from "@stanzapack/component";
 import type { DashboardSettings } from "../model/settings.js";
 
@@ -10,8 +10,8 @@ export interface SessionEvents {
   readonly onChange: () => void;
   /** A new row of the component: once a second. */
   readonly onOverview: (row: ComponentRow, at: number) => void;
-  /** Whether the page has a link now. */
-  readonly onLink: (online: boolean) => void;
+  /** The page has a link now, or has lost it for this reason. */
+  readonly onLink: (lost: StanzapackError | undefined) => void;
   /** The session has ended by itself. */
   readonly onEnded: (error: unknown) => void;
 }
@@ -66,11 +66,11 @@ export async function openSession(
     }
     for (const subscription of [overview, services, clients])
       subscription.on("ended", (error) => error !== undefined && endWith(error));
-    client.on("offline", () => events.onLink(false));
-    client.on("online", () => events.onLink(true));
+    client.on("offline", events.onLink);
+    client.on("online", () => events.onLink(undefined));
     client.on("closed", endWith);
     pauseWhileHidden(client);
-    events.onLink(client.online);
+    events.onLink(undefined);
     return {
       client,
       get overview() {

@@ -141,11 +141,6 @@ describe("a page that strangers could read", () => {
     ["no token, by a name", { host: "dashboard.example.org" }, "needs a token"],
     ["a short token", { host: "0.0.0.0", token: "0123456789abcde" }, "has 15 characters"],
     ["a short token at loopback", { token: "short" }, "has 5 characters"],
-    [
-      "an account in the page",
-      { host: "0.0.0.0", token: TOKEN, settings: { ...SETTINGS, account: { jid: "a@b", password: "p" } } },
-      "loopback only",
-    ],
   ])("is not served: %s", async (_, options, text) => {
     await expect(createDashboard({ settings: SETTINGS, ...options })).rejects.toMatchObject({
       code: "invalid-options",

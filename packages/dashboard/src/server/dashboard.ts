@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { StanzapackError } from "@stanzapack/wire";
-import { isLoopbackHost } from "@stanzapack/xmpp";
 import type { Comparison } from "../model/comparison.js";
 import type { DashboardSettings } from "../model/settings.js";
 import { Access, checkToken } from "./access.js";
@@ -39,10 +38,8 @@ export interface Dashboard {
  * read the page, `unsupported` if the page is not built, and `unreachable` if the server cannot listen.
  */
 export async function createDashboard(options: DashboardOptions): Promise<Dashboard> {
-  const { host = LOOPBACK, token, settings } = options;
+  const { host = LOOPBACK, token } = options;
   checkToken(host, token);
-  if (settings.account !== undefined && !isLoopbackHost(host))
-    throw new StanzapackError("invalid-options", "a page with an account is served at loopback only");
   return serveFiles(options, await loadPageFiles());
 }
 

@@ -25,15 +25,15 @@ export class Deployment {
     root: string,
     readonly server: ServerKind,
     /** Published ports. */
-    readonly ports: { readonly xmpp: number; readonly https: number },
+    readonly ports: { readonly xmpp: number; readonly https: number; readonly dashboard: number },
   ) {
     this.file = join(root, COMPOSE_FILES[server]);
   }
 
   /** Brings up all containers. They may not be ready yet when this resolves. */
   static async up(engine: Engine, root: string, server: ServerKind): Promise<Deployment> {
-    const [xmpp, https] = await freePorts();
-    const deployment = new Deployment(engine, root, server, { xmpp, https });
+    const [xmpp, https, dashboard] = await freePorts();
+    const deployment = new Deployment(engine, root, server, { xmpp, https, dashboard });
     await deployment.up();
     return deployment;
   }
@@ -69,16 +69,21 @@ export class Deployment {
   }
 
   private compose(image: string, ...args: readonly string[]): Promise<string> {
-    const { xmpp, https } = this.ports;
-    const variables = { STANZAPACK_IMAGE: image, XMPP_PORT: String(xmpp), HTTPS_PORT: String(https) };
+    const { xmpp, https, dashboard } = this.ports;
+    const variables = {
+      STANZAPACK_IMAGE: image,
+      XMPP_PORT: String(xmpp),
+      HTTPS_PORT: String(https),
+      DASHBOARD_PORT: String(dashboard),
+    };
     return this.engine.compose(this.file, this.project, variables, ...args);
   }
 }
 
-/** Two ports of loopback that were free a moment ago. */
-async function freePorts(): Promise<[number, number]> {
+/** Three ports of loopback that were free a moment ago. */
+async function freePorts(): Promise<[number, number, number]> {
   const servers = await Promise.all(
-    [0, 1].map(
+    [0, 1, 2].map(
       () =>
         new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
           const server = createServer().once("error", reject);
@@ -86,7 +91,7 @@ async function freePorts(): Promise<[number, number]> {
         }),
     ),
   );
-  const [a, b] = servers.map((server) => (server.address() as AddressInfo).port);
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return [a as number, b as number];
+  return ports as [number, number, number];
 }

@@ -78,7 +78,7 @@ export async function areImagesCurrent(root: string): Promise<boolean> {
   const built = join(folderOf(root), BUILT);
   if (!existsSync(built) || !isEngineInstalled()) return false;
   const builtAt = new Date(await readFile(built, "utf8"));
-  const packages = ["wire", "xmpp", "client", "component", "sandbox", "estimate", "cli"];
+  const packages = ["wire", "xmpp", "client", "component", "dashboard", "sandbox", "estimate", "cli"];
   const folders = [...packages.map((name) => `packages/${name}/src`), "docker"];
   for (const folder of folders) {
     for (const name of await readdir(join(root, folder), { recursive: true }))
