@@ -43,7 +43,7 @@ import { Monitoring } from "./metrics/monitoring.js";
 import { RoundTrip } from "./metrics/round-trip.js";
 import { survey } from "./metrics/survey.js";
 import { OwnServices } from "./overview/own-services.js";
-import { FreeSpace } from "./store/free-space.js";
+import { FreeSpace } from "./store/disk/free-space.js";
 import { openStore } from "./store/open-store.js";
 import type { Store } from "./store/store.js";
 import type { SpanSink } from "./tracing/otlp.js";

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { Later } from "../base/later.js";
 import type { ComponentStats } from "../base/stats.js";
 import { DEFAULT_CONFIG, type Durability, type ServiceConfig } from "../options/service-config.js";
-import { STORE_PAUSE_MS } from "../store/failure.js";
+import { STORE_PAUSE_MS } from "../store/base/failure.js";
 import type { Store, StoredService } from "../store/store.js";
 import type { OpenRecord, RandomId } from "./offers.js";
 import { ownRetention } from "./own-retention.js";

@@ -2,8 +2,8 @@ import type { Logger } from "pino";
 import type { ComponentStats } from "../base/stats.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { ResolvedStore } from "../config/store-config.js";
-import { storeFailed } from "./failure.js";
-import { JournalMemory } from "./journal-memory.js";
+import { storeFailed } from "./base/failure.js";
+import { JournalMemory } from "./base/journal-memory.js";
 import type { Store } from "./store.js";
 
 /**
@@ -54,7 +54,7 @@ export async function openStore(
 /** Loads the native libraries of the store. A component that keeps everything in memory needs none of them. */
 async function loadLmdb() {
   try {
-    return await import("./lmdb-store.js");
+    return await import("./disk/lmdb-store.js");
   } catch (error) {
     throw storeFailed(
       `the libraries of the store cannot be loaded: ${(error as Error).message}`,

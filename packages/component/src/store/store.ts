@@ -1,7 +1,7 @@
 import type { Later } from "../base/later.js";
 import type { Durability } from "../options/service-config.js";
 import type { ReadableJournal } from "./journal.js";
-import type { Retention } from "./retention.js";
+import type { Retention } from "./base/retention.js";
 
 /** The last sequences of one incarnation of a publisher's outbox. */
 export interface StoredProgress {

@@ -1,7 +1,7 @@
 import type { Durability } from "../options/service-config.js";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { MapWrite, Store, StoredEntry, StoredService } from "../store/store.js";
-import type { DiskStoreOptions } from "../store/disk-store.js";
+import type { DiskStoreOptions } from "../store/disk/disk-store.js";
 import { newRecord, rowsOf, textsOf } from "./stores.js";
 
 export interface SuiteOptions {

@@ -1,8 +1,8 @@
 import { wallNow } from "@stanzapack/xmpp";
-import type { DiskStoreOptions } from "../store/disk-store.js";
-import type { Engine, Item, RangeOptions, Write } from "../store/engine.js";
-import { JournalMemory } from "../store/journal-memory.js";
-import { DEFAULT_EXPIRY } from "../store/lmdb-store.js";
+import type { DiskStoreOptions } from "../store/disk/disk-store.js";
+import type { Engine, Item, RangeOptions, Write } from "../store/disk/engine.js";
+import { JournalMemory } from "../store/base/journal-memory.js";
+import { DEFAULT_EXPIRY } from "../store/disk/lmdb-store.js";
 import type { NewRows, StoredRecord } from "../store/store.js";
 
 const SHARES = { maxLogBytes: 1e9, maxLogBytesPerJid: 1e9, remotePercent: 100, domainShare: 1 };

@@ -2,7 +2,7 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine, Write } from "./engine.js";
 import { tableRange } from "./keys.js";
-import { decodeRecord, encodeRecord, type Head, type PastEpoch } from "./records.js";
+import { decodeRecord, encodeRecord, type Head, type PastEpoch } from "../base/records.js";
 
 /** Name of the file that marks a store as an older copy. `copy-store.mjs` and operators write it. */
 const MARK = "restored";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { hashOfMapKey } from "./map-entries.js";
+import { hashOfMapKey } from "../base/map-entries.js";
 
 /** The first byte of a key: one table for each kind of content. A number never gets another meaning. */
 export const TABLE = {

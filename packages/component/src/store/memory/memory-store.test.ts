@@ -1,5 +1,5 @@
-import { storeSuite } from "../testing/store-suite.js";
-import { storeOptions } from "../testing/stores.js";
+import { storeSuite } from "../../testing/store-suite.js";
+import { storeOptions } from "../../testing/stores.js";
 import { MemoryStore } from "./memory-store.js";
 
 storeSuite("a store in memory", {

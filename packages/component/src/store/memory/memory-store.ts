@@ -1,5 +1,5 @@
 import { MemoryService, type MemoryParts } from "./memory-service.js";
-import { storeFailed } from "./failure.js";
+import { storeFailed } from "../base/failure.js";
 import type {
   CursorKey,
   OpenOptions,
@@ -10,7 +10,7 @@ import type {
   StoredService,
   StoreExpiry,
   StoreUsage,
-} from "./store.js";
+} from "../store.js";
 
 export interface MemoryStoreOptions extends Omit<MemoryParts, "onDeleted"> {
   readonly expiry: StoreExpiry;

@@ -3,7 +3,7 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 import type { Engine, Item, RangeOptions, Write } from "./engine.js";
-import { storeFailed } from "./failure.js";
+import { storeFailed } from "../base/failure.js";
 import { seal, unseal } from "./seal.js";
 
 /** If less space is free after a failed commit, in bytes, the error says that the disk is full. */

@@ -1,7 +1,7 @@
 import type { Engine } from "./engine.js";
-import { decodeEntry, weigh } from "./entries.js";
+import { decodeEntry, weigh } from "../base/entries.js";
 import { entriesFrom, entryKey, offsetIn } from "./keys.js";
-import type { OffsetRange } from "./store.js";
+import type { OffsetRange } from "../store.js";
 
 /** Rows that one load reads, at least, if the journal has as many. */
 const AHEAD = 64;

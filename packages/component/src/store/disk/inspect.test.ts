@@ -2,13 +2,13 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { storeOptions } from "../testing/stores.js";
+import { storeOptions } from "../../testing/stores.js";
 import { STORE_VERSION } from "./disk-store.js";
 import { inspectStore } from "./inspect.js";
 import { metaKey } from "./keys.js";
 import { LmdbEngine } from "./lmdb-engine.js";
 import { openLmdbStore } from "./lmdb-store.js";
-import { encodeRecord } from "./records.js";
+import { encodeRecord } from "../base/records.js";
 
 function newLocation(): string {
   const location = mkdtempSync(join(tmpdir(), "stanzapack-inspect-"));

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { LosesUnflushed, newRecord, storeOptions } from "../testing/stores.js";
+import { LosesUnflushed, newRecord, storeOptions } from "../../testing/stores.js";
 import { DiskStore } from "./disk-store.js";
 import { LmdbEngine } from "./lmdb-engine.js";
-import { decodeMapEntry, encodeMapEntry } from "./map-entries.js";
-import type { MapWrite, StoredEntry, StoredService } from "./store.js";
+import { decodeMapEntry, encodeMapEntry } from "../base/map-entries.js";
+import type { MapWrite, StoredEntry, StoredService } from "../store.js";
 
 const NODE = "alice@x/map";
 

@@ -1,8 +1,8 @@
 import type { Batch, Committer, Writer } from "./committer.js";
 import type { Engine, Write } from "./engine.js";
 import { cursorKey, cursorOf, cursorsOfNode, cursorsOfOwner, ownerKey, tableRange } from "./keys.js";
-import { decodeRecord, encodeRecord } from "./records.js";
-import type { CursorKey, StoredCursor, StoredCursors } from "./store.js";
+import { decodeRecord, encodeRecord } from "../base/records.js";
+import type { CursorKey, StoredCursor, StoredCursors } from "../store.js";
 
 /** Cursors that one call of `expire` looks at. */
 const LOOKED_AT = 1_000;

@@ -1,4 +1,4 @@
-import { Heaviest } from "../base/heaviest.js";
+import { Heaviest } from "../../base/heaviest.js";
 
 /** A journal that can make room for others. */
 export interface Droppable {

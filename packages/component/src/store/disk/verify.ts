@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /** The program that checks a store. The path is right for the sources and for the build. */
-const PROGRAM = fileURLToPath(new URL("../../store-check/check-store.mjs", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../../../store-check/check-store.mjs", import.meta.url));
 
 /** What the program found in a store. */
 interface Findings {

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { LosesUnflushed, newRecord, rowsOf, storeOptions, textsOf } from "../testing/stores.js";
+import { LosesUnflushed, newRecord, rowsOf, storeOptions, textsOf } from "../../testing/stores.js";
 import { DiskStore, type DiskStoreOptions } from "./disk-store.js";
-import { JournalMemory } from "./journal-memory.js";
+import { JournalMemory } from "../base/journal-memory.js";
 import { LmdbEngine } from "./lmdb-engine.js";
-import type { StoredService } from "./store.js";
+import type { StoredService } from "../store.js";
 
 const NODE = "alice@x/log";
 

@@ -1,5 +1,5 @@
 import type { Engine, Write } from "./engine.js";
-import { decodeEntry, weigh } from "./entries.js";
+import { decodeEntry, weigh } from "../base/entries.js";
 import { TABLE, epochKey, numberIn, numberKey, offsetIn } from "./keys.js";
 import {
   decodeRecord,
@@ -9,9 +9,9 @@ import {
   type Head,
   type PastEpoch,
   type Position,
-} from "./records.js";
+} from "../base/records.js";
 import type { Salvage } from "./salvage.js";
-import type { OffsetRange } from "./store.js";
+import type { OffsetRange } from "../store.js";
 
 /** Bytes of one commit while a store is repaired. */
 const COMMIT_BYTES = 4_194_304;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { DEFAULT_LIMITS, decodeRow, encodeUpdate, measureValue } from "@stanzapack/wire";
-import type { StoredEntry } from "./store.js";
+import type { StoredEntry } from "../store.js";
 
 const HASH_BYTES = 16;
 

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "fs-native-extensions";
-import { storeFailed } from "./failure.js";
+import { storeFailed } from "../base/failure.js";
 
 /**
  * Locks the directory `location` for this process, and creates the directory if it is missing. Returns a function that

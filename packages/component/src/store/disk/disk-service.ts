@@ -1,15 +1,22 @@
-import type { Durability } from "../options/service-config.js";
-import type { Later } from "../base/later.js";
+import type { Durability } from "../../options/service-config.js";
+import type { Later } from "../../base/later.js";
 import type { Batch, Committer, Writer } from "./committer.js";
 import { DiskJournal, type JournalParts } from "./disk-journal.js";
 import { DiskMap } from "./disk-map.js";
 import type { Engine, Write } from "./engine.js";
-import type { JournalRow } from "./entries.js";
-import { storeFailed } from "./failure.js";
+import type { JournalRow } from "../base/entries.js";
+import { storeFailed } from "../base/failure.js";
 import { epochKey, numberKey } from "./keys.js";
-import { assertNext, assertSameMedium } from "./memory-service.js";
-import { decodeValue, encodeRecord, encodeValue, ownerOf, type Head, type Position } from "./records.js";
-import { tighter, type Retention } from "./retention.js";
+import { assertNext, assertSameMedium } from "../memory/memory-service.js";
+import {
+  decodeValue,
+  encodeRecord,
+  encodeValue,
+  ownerOf,
+  type Head,
+  type Position,
+} from "../base/records.js";
+import { tighter, type Retention } from "../base/retention.js";
 import type {
   OffsetRange,
   StoredChange,
@@ -18,7 +25,7 @@ import type {
   StoredRecord,
   StoredService,
   StoredValue,
-} from "./store.js";
+} from "../store.js";
 
 /** Fewest offsets that one write reserves. 4,096: reserving costs at most one commit for each 2,048 updates. */
 const MIN_RESERVED = 4_096;

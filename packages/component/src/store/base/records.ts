@@ -1,5 +1,5 @@
-import type { Durability } from "../options/service-config.js";
-import type { MapMarks, StoredCursor, StoredProgress, StoredValue } from "./store.js";
+import type { Durability } from "../../options/service-config.js";
+import type { MapMarks, StoredCursor, StoredProgress, StoredValue } from "../store.js";
 
 /** The part of a record that seldom changes. */
 export interface Head {

@@ -2,14 +2,14 @@ import type { BatchSlice } from "@stanzapack/wire";
 import { wallAheadMs } from "@stanzapack/xmpp";
 import { DiskReader, sliceOf } from "./disk-reader.js";
 import type { Engine, Write } from "./engine.js";
-import { encodeEntry, intoEntries, weigh, type JournalRow } from "./entries.js";
-import type { TimedStart } from "./journal.js";
-import type { Droppable, JournalAccount, JournalMemory } from "./journal-memory.js";
+import { encodeEntry, intoEntries, weigh, type JournalRow } from "../base/entries.js";
+import type { TimedStart } from "../journal.js";
+import type { Droppable, JournalAccount, JournalMemory } from "../base/journal-memory.js";
 import { entryKey } from "./keys.js";
 import { OldRows } from "./old-rows.js";
-import type { Extent } from "./records.js";
-import type { Retention } from "./retention.js";
-import type { NewRows, OffsetRange, StoredJournal } from "./store.js";
+import type { Extent } from "../base/records.js";
+import type { Retention } from "../base/retention.js";
+import type { NewRows, OffsetRange, StoredJournal } from "../store.js";
 
 /** From this many unneeded rows on, the journal shortens the array of the tail. */
 const COMPACT_AT = 1_024;

@@ -9,15 +9,15 @@ import {
   type DiskStoreOptions,
   type StoreDamage,
 } from "./disk-store.js";
-import { storeFailed } from "./failure.js";
+import { storeFailed } from "../base/failure.js";
 import { LmdbEngine } from "./lmdb-engine.js";
 import { metaKey } from "./keys.js";
 import { holdLocation } from "./location.js";
-import { decodeRecord } from "./records.js";
+import { decodeRecord } from "../base/records.js";
 import { repair } from "./repair.js";
 import { renewRestored } from "./restored.js";
 import { salvage } from "./salvage.js";
-import type { Store, StoreExpiry } from "./store.js";
+import type { Store, StoreExpiry } from "../store.js";
 import { checkStore } from "./verify.js";
 
 const DAY_MS = 86_400_000;

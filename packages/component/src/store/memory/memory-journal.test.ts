@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { JournalMemory, type JournalMemoryLimits } from "./journal-memory.js";
+import { JournalMemory, type JournalMemoryLimits } from "../base/journal-memory.js";
 import { MemoryJournal } from "./memory-journal.js";
 
 const LIMITS = { maxLogBytes: 1e9, maxLogBytesPerJid: 1e8, remotePercent: 25, domainShare: 2 };

@@ -13,14 +13,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StanzapackError } from "@stanzapack/wire";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { storeSuite } from "../testing/store-suite.js";
-import { newRecord, rowsOf, storeOptions, textsOf } from "../testing/stores.js";
+import { storeSuite } from "../../testing/store-suite.js";
+import { newRecord, rowsOf, storeOptions, textsOf } from "../../testing/stores.js";
 import type { DiskStoreOptions, StoreDamage } from "./disk-store.js";
 import { metaKey } from "./keys.js";
 import { LmdbEngine } from "./lmdb-engine.js";
 import { openLmdbStore } from "./lmdb-store.js";
-import { encodeRecord } from "./records.js";
-import type { Store } from "./store.js";
+import { encodeRecord } from "../base/records.js";
+import type { Store } from "../store.js";
 
 async function newLocation(): Promise<string> {
   const location = await mkdtemp(join(tmpdir(), "stanzapack-store-"));

@@ -1,9 +1,9 @@
 import { wallAheadMs } from "@stanzapack/xmpp";
 import type { BatchSlice } from "@stanzapack/wire";
 import type { Engine } from "./engine.js";
-import { decodeEntry, type JournalRow } from "./entries.js";
+import { decodeEntry, type JournalRow } from "../base/entries.js";
 import { entryKey, offsetIn } from "./keys.js";
-import type { OffsetRange } from "./store.js";
+import type { OffsetRange } from "../store.js";
 
 /** Reads the entries of one journal on the disk. Reports damaged and missing entries. Readers see a hole there. */
 export class DiskReader {

@@ -1,8 +1,8 @@
 import { weighMapEntry } from "@stanzapack/wire";
 import type { Engine, Write } from "./engine.js";
 import { mapEntryKey, mapRange } from "./keys.js";
-import { decodeMapEntry, encodeMapEntry } from "./map-entries.js";
-import type { MapWrite, StoredEntry } from "./store.js";
+import { decodeMapEntry, encodeMapEntry } from "../base/map-entries.js";
+import type { MapWrite, StoredEntry } from "../store.js";
 
 /** Entries by key. Undefined: the key is forgotten. `cleared`: entries from before are gone. */
 class Overlay {

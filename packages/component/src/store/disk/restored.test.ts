@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it, onTestFinished } from "vitest";
-import { newRecord, rowsOf, storeOptions, textsOf } from "../testing/stores.js";
+import { newRecord, rowsOf, storeOptions, textsOf } from "../../testing/stores.js";
 import { openLmdbStore } from "./lmdb-store.js";
-import type { Store, StoredService } from "./store.js";
+import type { Store, StoredService } from "../store.js";
 
-const PROGRAM = fileURLToPath(new URL("../../store-check/copy-store.mjs", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../../../store-check/copy-store.mjs", import.meta.url));
 const NODE = "alice@x/log";
 const run = promisify(execFile);
 

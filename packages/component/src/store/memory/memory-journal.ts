@@ -1,7 +1,7 @@
 import type { BatchSlice } from "@stanzapack/wire";
-import type { Journal, TimedStart } from "./journal.js";
-import type { Droppable, JournalAccount, JournalMemory } from "./journal-memory.js";
-import type { Retention } from "./retention.js";
+import type { Journal, TimedStart } from "../journal.js";
+import type { Droppable, JournalAccount, JournalMemory } from "../base/journal-memory.js";
+import type { Retention } from "../base/retention.js";
 
 /**
  * Memory that an entry takes beside its row, in bytes, as measured: its object, the row's object, and the allocator's

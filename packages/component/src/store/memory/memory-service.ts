@@ -1,12 +1,12 @@
-import type { Durability } from "../options/service-config.js";
+import type { Durability } from "../../options/service-config.js";
 import { StanzapackError } from "@stanzapack/wire";
 import { wallAheadMs } from "@stanzapack/xmpp";
-import { storeFailed } from "./failure.js";
-import type { JournalMemory } from "./journal-memory.js";
+import { storeFailed } from "../base/failure.js";
+import type { JournalMemory } from "../base/journal-memory.js";
 import { MemoryJournal } from "./memory-journal.js";
-import { ownerOf } from "./records.js";
-import { tighter, type Retention } from "./retention.js";
-import type { StoredChange, StoredEntry, StoredJournal, StoredRecord, StoredService } from "./store.js";
+import { ownerOf } from "../base/records.js";
+import { tighter, type Retention } from "../base/retention.js";
+import type { StoredChange, StoredEntry, StoredJournal, StoredRecord, StoredService } from "../store.js";
 
 export interface MemoryParts {
   /** Bounds the journals of each owner, and of all. */

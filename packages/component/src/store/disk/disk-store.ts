@@ -1,16 +1,23 @@
 import { wallNow } from "@stanzapack/xmpp";
-import type { Later } from "../base/later.js";
+import type { Later } from "../../base/later.js";
 import { Committer } from "./committer.js";
 import { DiskCursors } from "./disk-cursors.js";
 import { DiskService, type ServiceParts } from "./disk-service.js";
 import type { Engine } from "./engine.js";
-import { storeFailed } from "./failure.js";
+import { storeFailed } from "../base/failure.js";
 import { Janitor } from "./janitor.js";
-import type { JournalMemory } from "./journal-memory.js";
+import type { JournalMemory } from "../base/journal-memory.js";
 import { epochKey, metaKey, numberIn, numberKey, tableRange } from "./keys.js";
-import { MemoryStore } from "./memory-store.js";
-import { decodeRecord, EMPTY, encodeRecord, type Head, type PastEpoch, type Position } from "./records.js";
-import type { Retention } from "./retention.js";
+import { MemoryStore } from "../memory/memory-store.js";
+import {
+  decodeRecord,
+  EMPTY,
+  encodeRecord,
+  type Head,
+  type PastEpoch,
+  type Position,
+} from "../base/records.js";
+import type { Retention } from "../base/retention.js";
 import type {
   OpenOptions,
   OffsetRange,
@@ -19,7 +26,7 @@ import type {
   StoredService,
   StoreExpiry,
   StoreUsage,
-} from "./store.js";
+} from "../store.js";
 
 /** Version of the stored format. A store of another version is refused. */
 export const STORE_VERSION = 1;

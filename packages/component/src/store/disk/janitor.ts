@@ -1,7 +1,7 @@
 import type { Batch, Committer, Writer } from "./committer.js";
 import type { Engine, Write } from "./engine.js";
 import { entriesFrom, mapRange, numberIn, numberKey, tableRange } from "./keys.js";
-import { decodeRecord, type PastEpoch } from "./records.js";
+import { decodeRecord, type PastEpoch } from "../base/records.js";
 
 /** Entries of deleted services that one commit removes. */
 const REMOVED_AT_ONCE = 5_000;
