@@ -291,7 +291,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       return;
     }
     broker.stored.use(store);
-    broker.cursors.use(store.cursors);
+    await broker.cursors.use(store.cursors);
     const services = await broker.offers.restore();
     const { kind, path } = config.store;
     log.info(

@@ -7,8 +7,10 @@ import {
   MemoryStore,
   openLmdbStore,
   type Store,
+  type StoredJournal,
   type StoredService,
 } from "@stanzapack/component/store";
+import type { BatchSlice } from "@stanzapack/wire";
 import { wallNow } from "@stanzapack/xmpp";
 import { DemoError } from "../demo/failure.js";
 import { answerCalls } from "../measure/rpc.js";
@@ -42,7 +44,7 @@ const shares = (most: number, mostPerJid: number): JournalMemory =>
 function openDisk(location: string): Promise<Store> {
   const fail = (error: unknown): void => void (problem ??= error as Error);
   return openLmdbStore(location, {
-    ...{ intervalMs, ...bounds, diskShares: shares(maxBytes, maxBytesPerJid) },
+    ...{ intervalMs, ...bounds, storedShares: shares(maxBytes, maxBytesPerJid) },
     memoryShares: shares(limits.maxLogBytes, limits.maxLogBytesPerJid),
     ...{ onDamage: ({ text }) => fail(new DemoError("store-failed", text)), onProblem: fail },
   });
@@ -119,7 +121,7 @@ const methods: JournalMethods = {
     const openMs = performance.now() - before;
     // The oldest updates are on the disk alone.
     const { journal } = services.at(-1) as StoredService;
-    const rows = journal.read(journal.first, FIRST_ROWS, FIRST_BYTES)?.rows.length ?? 0;
+    const rows = (await readNow(journal, journal.first))?.rows.length ?? 0;
     const restartMs = performance.now();
     const entries = services.reduce((sum, { journal: { first, newest } }) => sum + newest + 1 - first, 0);
     if (closes) await store.close();
@@ -127,6 +129,15 @@ const methods: JournalMethods = {
     return { restartMs, openMs, services: services.length, entries, rows };
   },
 };
+
+/** Reads a subscriber's first rows, once the store has loaded them. */
+async function readNow(journal: StoredJournal, offset: number): Promise<BatchSlice | undefined> {
+  for (;;) {
+    const slice = journal.read(offset, FIRST_ROWS, FIRST_BYTES);
+    if (slice !== "wait") return slice;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 /** Bytes that this process has had written to disks so far. Null: the system does not count them. */
 async function readWritten(): Promise<number | null> {

@@ -33,7 +33,7 @@ async function setUp() {
   onTestFinished(() => store.close().catch(() => undefined));
   const { broker, offer, open, publish } = createWholeBroker();
   broker.stored.use(store);
-  broker.cursors.use(store.cursors);
+  void broker.cursors.use(store.cursors);
   const [alice, carol] = [open("alice@x/1"), open("carol@x/1")];
   const links = new Map<string, ClientLink[]>([["carol@x", [carol.link]]]);
   const kept = new Resumption({ resumeSeconds: 600, maxResumeBytes: 1e6 });

@@ -86,9 +86,9 @@ export class Broker {
       { budgets, stats, log, cursors },
       (subscription, error) => this.subscriptions.end(subscription, error),
     ));
-    const createKind: CreateKind = (record) => {
+    const createKind: CreateKind = (record, entries) => {
       const { kind } = record.config;
-      return kind === "log" ? logs.create(record) : kind === "map" ? maps.create(record) : value;
+      return kind === "log" ? logs.create(record) : kind === "map" ? maps.create(record, entries) : value;
     };
     const stored = (this.stored = new StoredServices(randomId, log, stats));
     approvals.onApproved = (service) => void stored.changed(service.record);

@@ -10,7 +10,7 @@ import type { ClientLink, LinkSubscription } from "../links/client-link.js";
 import type { Service } from "../catalog/service.js";
 import { DiskStore } from "../store/disk/disk-store.js";
 import { LmdbEngine } from "../store/disk/lmdb-engine.js";
-import { DEFAULT_EXPIRY } from "../store/disk/lmdb-store.js";
+import { DEFAULT_EXPIRY } from "../store/base/store-options.js";
 import { takeCredit } from "../subscriptions/credit.js";
 import { storeOptions } from "../testing/stores.js";
 import { createWholeBroker } from "../testing/whole-broker.js";
@@ -36,7 +36,7 @@ async function setUp() {
     onTestFinished(() => store.close().catch(() => undefined));
     const whole = createWholeBroker(limits);
     whole.broker.stored.use(store);
-    whole.broker.cursors.use(store.cursors);
+    await whole.broker.cursors.use(store.cursors);
     await whole.broker.offers.restore();
     return { ...whole, store, engine };
   };

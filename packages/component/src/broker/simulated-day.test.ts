@@ -12,7 +12,7 @@ import type { ClientLink } from "../links/client-link.js";
 import type { Durability } from "../options/service-config.js";
 import { DiskStore } from "../store/disk/disk-store.js";
 import { LmdbEngine } from "../store/disk/lmdb-engine.js";
-import { DEFAULT_EXPIRY } from "../store/disk/lmdb-store.js";
+import { DEFAULT_EXPIRY } from "../store/base/store-options.js";
 import { known } from "../testing/known.js";
 import { storeOptions } from "../testing/stores.js";
 import { createWholeBroker } from "../testing/whole-broker.js";

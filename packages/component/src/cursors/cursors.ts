@@ -1,7 +1,7 @@
 import { StanzapackError } from "@stanzapack/wire";
 import { wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
-import type { Later } from "../base/later.js";
+import { whenKnown, type Later } from "../base/later.js";
 import { Tally } from "../base/tally.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentLimits } from "../config/config.js";
@@ -62,11 +62,13 @@ export class Cursors {
     private readonly now: () => number = wallNow,
   ) {}
 
-  /** Brings back the cursors of a store, and keeps all cursors there from now on. */
-  use(store: StoredCursors): void {
-    this.store = store;
-    for (const { node, owner, cursor, epoch, offset, at } of store.all())
-      this.add(new Cursor(node, owner, cursor, epoch, offset, at));
+  /** Brings back the cursors of a store, and keeps all cursors there from now on. Rejects with `store-failed`. */
+  use(store: StoredCursors): Later<void> {
+    return whenKnown(store.all(), (all) => {
+      this.store = store;
+      for (const { node, owner, cursor, epoch, offset, at } of all)
+        this.add(new Cursor(node, owner, cursor, epoch, offset, at));
+    });
   }
 
   get size(): number {

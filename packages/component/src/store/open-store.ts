@@ -4,6 +4,7 @@ import type { ComponentLimits } from "../config/config.js";
 import type { ResolvedStore } from "../config/store-config.js";
 import { storeFailed } from "./base/failure.js";
 import { JournalMemory } from "./base/journal-memory.js";
+import { DEFAULT_EXPIRY } from "./base/store-options.js";
 import type { Store } from "./store.js";
 
 /**
@@ -19,7 +20,7 @@ export async function openStore(
   onCommit?: (ms: number) => void,
 ): Promise<Store | undefined> {
   if (store.kind === "memory") return undefined;
-  const { DEFAULT_EXPIRY, openLmdbStore } = await loadLmdb();
+  const { openLmdbStore } = await loadLmdb();
   const { path, intervalMs, maxBytes, maxBytesPerJid, maxAgeSeconds } = store;
   const { remotePercent, domainShare } = limits;
   return openLmdbStore(path, {
@@ -35,7 +36,7 @@ export async function openStore(
     },
     // The component deletes the cursors that have expired, so that it forgets them too.
     expiry: { ...DEFAULT_EXPIRY, serviceMs: limits.storedServiceSeconds * 1_000, cursorMs: Infinity },
-    diskShares: new JournalMemory(
+    storedShares: new JournalMemory(
       { maxLogBytes: maxBytes, maxLogBytesPerJid: maxBytesPerJid, remotePercent, domainShare },
       isOurs,
     ),

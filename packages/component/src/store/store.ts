@@ -123,8 +123,11 @@ export interface StoredService {
   readonly journal: StoredJournal;
   /** Offsets that a crash may have lost. Updates may have had them, so no later update gets them. */
   readonly gap: OffsetRange | undefined;
-  /** The entries of a map, in any order. For a map that is brought back. */
-  entries(): Iterable<StoredEntry>;
+  /**
+   * The entries of a map, in any order. For a map that is brought back: the caller writes nothing until it has them.
+   * Rejects with `store-failed`.
+   */
+  entries(): Later<Iterable<StoredEntry>>;
   /**
    * Changes the record and appends rows, all or nothing. Resolves when the change is as safe as the durability
    * promises. From then on readers see the change. Changes of a service take effect in order.
@@ -164,8 +167,8 @@ export interface StoredCursors {
   /** Resolves when the cursor is on the disk. Rejects with `store-failed`. */
   put(cursor: StoredCursor): Later<void>;
   get(key: CursorKey): Later<StoredCursor | undefined>;
-  /** All cursors. */
-  all(): Iterable<StoredCursor>;
+  /** All cursors. Rejects with `store-failed`. */
+  all(): Later<Iterable<StoredCursor>>;
   /** All cursors of a node. */
   ofNode(node: string): Later<StoredCursor[]>;
   /** All cursors of a bare JID. */

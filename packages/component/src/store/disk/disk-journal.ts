@@ -1,6 +1,7 @@
 import type { BatchSlice } from "@stanzapack/wire";
 import { wallAheadMs } from "@stanzapack/xmpp";
-import { DiskReader, sliceOf } from "./disk-reader.js";
+import { sliceOf } from "../base/slices.js";
+import { DiskReader } from "./disk-reader.js";
 import type { Engine, Write } from "./engine.js";
 import { encodeEntry, intoEntries, weigh, type JournalRow } from "../base/entries.js";
 import type { TimedStart } from "../journal.js";

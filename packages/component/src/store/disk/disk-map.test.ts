@@ -30,8 +30,10 @@ function write(map: StoredService, offset: number, ...writes: MapWrite[]): Promi
   return map.write({ offset, map: { writes, marks: { floor: 0, continues: false } } });
 }
 
-const listed = (map: StoredService): string[] =>
-  [...map.entries()].map(({ key, position, value }) => `${key}@${position}=${value?.[0] ?? "-"}`).sort();
+const listed = async (map: StoredService): Promise<string[]> =>
+  [...(await map.entries())]
+    .map(({ key, position, value }) => `${key}@${position}=${value?.[0] ?? "-"}`)
+    .sort();
 
 describe("a map on the disk", () => {
   it("with `sync` shows and confirms nothing that is not on the disk", async () => {
@@ -41,17 +43,17 @@ describe("a map on the disk", () => {
     engine.held = true;
     const second = write(map, 2, put("a", 2), { type: "clear" }, put("c", 2, 2));
     await expect.poll(() => engine.hasCommit).toBe(true);
-    expect([listed(map), map.record.offset]).toEqual([["a@1=1", "b@1=1"], 1]);
+    expect([await listed(map), map.record.offset]).toEqual([["a@1=1", "b@1=1"], 1]);
     // The power fails.
     await engine.cut();
     void second;
     const after = reopen();
     const again = after.store.open(NODE) as StoredService;
-    expect([listed(again), again.record.offset, again.record.map]).toEqual([
+    expect([await listed(again), again.record.offset, again.record.map]).toEqual([
       ...[["a@1=1", "b@1=1"], 1, { floor: 0, continues: false }],
     ]);
     await write(again, 2, { type: "clear" }, put("c", 2, 2));
-    expect(listed(again)).toEqual(["c@2=2"]);
+    expect(await listed(again)).toEqual(["c@2=2"]);
     await after.store.close();
   });
 
@@ -64,7 +66,7 @@ describe("a map on the disk", () => {
     await store.close();
     const next = reopen();
     const opened = next.store.open(NODE) as StoredService;
-    expect([listed(opened), opened.record.map?.doubt]).toEqual([["a@2=2", "b@2=2"], undefined]);
+    expect([await listed(opened), opened.record.map?.doubt]).toEqual([["a@2=2", "b@2=2"], undefined]);
     await write(opened, 3, put("c", 3, 3));
     await expect.poll(() => next.engine.commits).toBeGreaterThan(0);
     next.engine.held = true;
@@ -74,12 +76,12 @@ describe("a map on the disk", () => {
         return next.engine.hasCommit;
       })
       .toBe(true);
-    expect(listed(opened)).toEqual(["d@9=9"]);
+    expect(await listed(opened)).toEqual(["d@9=9"]);
     await next.engine.cut();
     const last = reopen();
     const again = last.store.open(NODE) as StoredService;
     const { doubt } = again.record.map ?? {};
-    expect(listed(again)).toEqual(["a@2=2", "b@2=2", "c@3=3"]);
+    expect(await listed(again)).toEqual(["a@2=2", "b@2=2", "c@3=3"]);
     expect(doubt).toEqual(again.gap);
     // The doubt outlives another start.
     await last.store.close();
@@ -98,14 +100,14 @@ describe("a map on the disk", () => {
     const { commits } = engine;
     await expect.poll(() => engine.commits).toBeGreaterThan(commits + 1);
     await write(map, 3, put("c", 3), { type: "forget", key: "b" });
-    expect(listed(map)).toEqual(["c@3=-"]);
+    expect(await listed(map)).toEqual(["c@3=-"]);
     expect(store.usage().unwrittenBytes).toBeGreaterThan(0);
     engine.refuse(undefined);
     await expect.poll(() => store.usage().unwrittenBytes).toBe(0);
-    expect(listed(map)).toEqual(["c@3=-"]);
+    expect(await listed(map)).toEqual(["c@3=-"]);
     await store.close();
     const after = reopen();
-    expect(listed(after.store.open(NODE) as StoredService)).toEqual(["c@3=-"]);
+    expect(await listed(after.store.open(NODE) as StoredService)).toEqual(["c@3=-"]);
     await after.store.close();
   });
 
@@ -115,12 +117,12 @@ describe("a map on the disk", () => {
     await write(map, 1, ...Array.from({ length: 20 }, (_, i) => put(`${i}`, 1, i)));
     await map.delete();
     const next = await store.create(newRecord(NODE));
-    expect(listed(next)).toEqual([]);
+    expect(await listed(next)).toEqual([]);
     const left = (): number => [...engine.range(Uint8Array.of(10), Uint8Array.of(11))].length;
     await expect.poll(left).toBe(0);
     await store.close();
     const after = reopen();
-    expect(listed(after.store.open(NODE) as StoredService)).toEqual([]);
+    expect(await listed(after.store.open(NODE) as StoredService)).toEqual([]);
     await after.store.close();
   });
 });

@@ -1,5 +1,3 @@
-import { wallAheadMs } from "@stanzapack/xmpp";
-import type { BatchSlice } from "@stanzapack/wire";
 import type { Engine } from "./engine.js";
 import { decodeEntry, type JournalRow } from "../base/entries.js";
 import { entryKey, offsetIn } from "./keys.js";
@@ -56,36 +54,4 @@ export class DiskReader {
       if (value !== undefined) return decodeEntry(value).rows.at(-1);
     return undefined;
   }
-}
-
-/**
- * Takes rows into a slice, up to the first hole or the bounds. `offset`: where the reader wants to begin. Returns
- * undefined if there is no row.
- */
-export function sliceOf(
-  rows: Iterable<JournalRow>,
-  offset: number,
-  maxRows: number,
-  maxBytes: number,
-): BatchSlice | undefined {
-  const taken: JournalRow[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    const last = taken.at(-1);
-    bytes += row.row.length;
-    if (last !== undefined && (row.from !== last.offset + 1 || row.from !== row.offset || bytes > maxBytes))
-      break;
-    taken.push(row);
-    if (taken.length >= maxRows) break;
-  }
-  const [first, last] = [taken[0], taken.at(-1)];
-  if (first === undefined || last === undefined) return undefined;
-  const ahead = wallAheadMs();
-  return {
-    from: Math.max(first.from, Math.min(offset, first.offset)),
-    to: last.offset,
-    rows: taken.map(({ row }) => row),
-    firstAt: first.at - ahead,
-    lastAt: last.at - ahead,
-  };
 }

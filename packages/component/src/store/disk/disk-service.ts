@@ -5,9 +5,9 @@ import { DiskJournal, type JournalParts } from "./disk-journal.js";
 import { DiskMap } from "./disk-map.js";
 import type { Engine, Write } from "./engine.js";
 import type { JournalRow } from "../base/entries.js";
+import { assertNext, assertSameMedium } from "../base/checks.js";
 import { storeFailed } from "../base/failure.js";
 import { epochKey, numberKey } from "./keys.js";
-import { assertNext, assertSameMedium } from "../memory/memory-service.js";
 import {
   decodeValue,
   encodeRecord,

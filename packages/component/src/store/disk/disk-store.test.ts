@@ -236,7 +236,7 @@ describe("a service with durability `interval`", () => {
 
 it("drops the oldest of the owner with the most, over all journals, also of those that are not open", async () => {
   const limits = { maxLogBytes: 100_000, maxLogBytesPerJid: 60_000, remotePercent: 100, domainShare: 1 };
-  const shares = () => ({ diskShares: new JournalMemory(limits) });
+  const shares = () => ({ storedShares: new JournalMemory(limits) });
   const { engine, store, reopen } = await setUp(shares);
   engine.held = false;
   for (const node of ["alice@x/a", "alice@x/b", "bob@x/a"]) {

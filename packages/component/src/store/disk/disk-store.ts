@@ -6,7 +6,6 @@ import { DiskService, type ServiceParts } from "./disk-service.js";
 import type { Engine } from "./engine.js";
 import { storeFailed } from "../base/failure.js";
 import { Janitor } from "./janitor.js";
-import type { JournalMemory } from "../base/journal-memory.js";
 import { epochKey, metaKey, numberIn, numberKey, tableRange } from "./keys.js";
 import { MemoryStore } from "../memory/memory-store.js";
 import {
@@ -17,16 +16,8 @@ import {
   type PastEpoch,
   type Position,
 } from "../base/records.js";
-import type { Retention } from "../base/retention.js";
-import type {
-  OpenOptions,
-  OffsetRange,
-  Store,
-  StoredRecord,
-  StoredService,
-  StoreExpiry,
-  StoreUsage,
-} from "../store.js";
+import { MAX_UNWRITTEN_BYTES, type StoreOptions } from "../base/store-options.js";
+import type { OpenOptions, Store, StoredRecord, StoredService, StoreUsage } from "../store.js";
 
 /** Version of the stored format. A store of another version is refused. */
 export const STORE_VERSION = 1;
@@ -34,36 +25,12 @@ export const STORE_VERSION = 1;
 const SWEPT = 1_000;
 /** Rows of one service that one call of `sweep` drops for their age. */
 const AGED_ROWS = 10_000;
-/** Most bytes that wait for the disk. 64 MiB: a disk that fails must not take the component's memory. */
-const MAX_UNWRITTEN_BYTES = 67_108_864;
 
-/** Something that a store has lost, or found damaged. */
-export interface StoreDamage {
-  /** Undefined: the damage is not in a service. */
-  readonly node: string | undefined;
-  /** Offsets of updates that are lost. */
-  readonly lost?: OffsetRange;
-  /** The damage as a sentence, for the component's log. */
-  readonly text: string;
-}
-
-export interface DiskStoreOptions {
+export interface DiskStoreOptions extends StoreOptions {
   /** Time within which updates with durability `interval` are written to the disk, in ms. */
   readonly intervalMs: number;
-  /** Bounds of the journals of services that are opened without bounds of their own. */
-  readonly retention: Retention;
-  readonly expiry: StoreExpiry;
-  /** Bounds the journals on the disk, of each owner and of all. */
-  readonly diskShares: JournalMemory;
-  /** Bounds the journals of services with durability `none`. */
-  readonly memoryShares: JournalMemory;
-  readonly onDamage: (damage: StoreDamage) => void;
   /** Called if the store is an older copy. `services`: how many have a new epoch. */
   readonly onRestored?: (services: number) => void;
-  /** Called when a commit fails. Of several failed commits in a row, only the first causes a call. */
-  readonly onProblem: (error: unknown) => void;
-  /** Called when a commit is on the disk, with the time that it took, in ms. */
-  readonly onCommit?: (ms: number) => void;
 }
 
 /** A store on an engine. It keeps services with durability `none` in memory. */
@@ -110,14 +77,14 @@ export class DiskStore implements Store {
 
   private add(number: number, head: Head, position: Position): DiskService {
     const { node } = head;
-    const { retention, diskShares, onDamage } = this.options;
+    const { retention, storedShares, onDamage } = this.options;
     const parts: ServiceParts = {
       ...{
         engine: this.engine,
         committer: this.committer,
         number,
         retention,
-        shares: diskShares,
+        shares: storedShares,
         now: wallNow,
       },
       assertRoom: () => this.assertRoom(),
@@ -211,7 +178,7 @@ export class DiskStore implements Store {
   usage(): StoreUsage {
     const inMemory = this.memory.usage();
     return {
-      journalBytes: this.options.diskShares.used + inMemory.journalBytes,
+      journalBytes: this.options.storedShares.used + inMemory.journalBytes,
       fileBytes: this.engine.bytes,
       services: this.byNode.size + inMemory.services,
       unwrittenBytes: this.unwrittenBytes(),

@@ -7,9 +7,9 @@ import {
   DiskStore,
   STORE_VERSION,
   type DiskStoreOptions,
-  type StoreDamage,
 } from "./disk-store.js";
 import { storeFailed } from "../base/failure.js";
+import type { StoreDamage } from "../base/store-options.js";
 import { LmdbEngine } from "./lmdb-engine.js";
 import { metaKey } from "./keys.js";
 import { holdLocation } from "./location.js";
@@ -17,15 +17,9 @@ import { decodeRecord } from "../base/records.js";
 import { repair } from "./repair.js";
 import { renewRestored } from "./restored.js";
 import { salvage } from "./salvage.js";
-import type { Store, StoreExpiry } from "../store.js";
+import type { Store } from "../store.js";
 import { checkStore } from "./verify.js";
 
-const DAY_MS = 86_400_000;
-export const DEFAULT_EXPIRY: StoreExpiry = {
-  serviceMs: 30 * DAY_MS,
-  cursorMs: 30 * DAY_MS,
-  epochMs: 365 * DAY_MS,
-};
 /** Longest check of journals after a crash, in ms. 1,000: the component serves subscribers within 2 s of its start. */
 const CHECK_MS = 1_000;
 
