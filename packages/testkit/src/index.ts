@@ -7,4 +7,5 @@ export {
   type StanzaProxy,
 } from "./proxies/stanza-proxy.js";
 export { startTcpProxy, type TcpProxy } from "./proxies/tcp-proxy.js";
+export { startPrivateRedis, type PrivateRedis, type PrivateRedisOptions } from "./redis/private-redis.js";
 export { until } from "./base/until.js";
