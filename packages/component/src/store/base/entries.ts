@@ -1,3 +1,6 @@
+import { wallAheadMs } from "@stanzapack/xmpp";
+import type { NewRows } from "../store.js";
+
 /** An update in a journal. Times are in ms since 1970. */
 export interface JournalRow {
   /** Less than `offset` if the publisher left out the positions between. */
@@ -25,6 +28,17 @@ const ROW_BYTES = 40;
 /** Returns the bytes of a row, as they count for the bounds of journals. */
 export function weigh(row: Uint8Array): number {
   return ROW_BYTES + row.length;
+}
+
+/** Returns new rows as a journal keeps them. `earliest`: when the update before them arrived. */
+export function toRows({ from, to, rows, ats, cameAt }: NewRows, earliest: number): JournalRow[] {
+  const ahead = wallAheadMs();
+  const firstRow = to - rows.length + 1;
+  const arrived = Math.max(Math.round(cameAt), earliest);
+  return rows.map((row, i) => {
+    const offset = firstRow + i;
+    return { from: i === 0 ? from : offset, offset, at: (ats[i] as number) + ahead, cameAt: arrived, row };
+  });
 }
 
 /** Splits rows into entries. `before`: last offset in the journal before them. */

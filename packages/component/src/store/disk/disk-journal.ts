@@ -1,9 +1,8 @@
 import type { BatchSlice } from "@stanzapack/wire";
-import { wallAheadMs } from "@stanzapack/xmpp";
 import { sliceOf } from "../base/slices.js";
 import { DiskReader } from "./disk-reader.js";
 import type { Engine, Write } from "./engine.js";
-import { encodeEntry, intoEntries, weigh, type JournalRow } from "../base/entries.js";
+import { encodeEntry, intoEntries, toRows, weigh, type JournalRow } from "../base/entries.js";
 import type { TimedStart } from "../journal.js";
 import type { Droppable, JournalAccount, JournalMemory } from "../base/journal-memory.js";
 import { entryKey } from "./keys.js";
@@ -88,14 +87,8 @@ export class DiskJournal implements StoredJournal, Droppable {
   }
 
   /** Returns new rows as the journal keeps them. `waiting`: rows that come before them and wait for the disk. */
-  rowsOf({ from, to, rows, ats, cameAt }: NewRows, waiting: readonly JournalRow[]): JournalRow[] {
-    const ahead = wallAheadMs();
-    const firstRow = to - rows.length + 1;
-    const arrived = Math.max(Math.round(cameAt), waiting.at(-1)?.cameAt ?? this.extent.cameAt);
-    return rows.map((row, i) => {
-      const offset = firstRow + i;
-      return { from: i === 0 ? from : offset, offset, at: (ats[i] as number) + ahead, cameAt: arrived, row };
-    });
+  rowsOf(append: NewRows, waiting: readonly JournalRow[]): JournalRow[] {
+    return toRows(append, waiting.at(-1)?.cameAt ?? this.extent.cameAt);
   }
 
   private extend(rows: readonly JournalRow[]): void {

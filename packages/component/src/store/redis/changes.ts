@@ -1,0 +1,73 @@
+import { weighMapEntry } from "@stanzapack/wire";
+import type { Durability } from "../../options/service-config.js";
+import { weigh, type JournalRow } from "../base/entries.js";
+import type { OffsetRange, StoredChange } from "../store.js";
+import type { RedisHead } from "./fields.js";
+
+/** Bytes that a change counts beside its rows and entries. */
+const CHANGE_BYTES = 200;
+
+/** A change of a caller, or of the durability. */
+export type Change = StoredChange & { readonly durability?: Durability };
+
+/** A change that waits for Redis. Readers see it once it is there. */
+export interface Waiting {
+  readonly change: Change;
+  readonly rows: readonly JournalRow[];
+  readonly bytes: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Returns the head after a change: the same object if the change does not concern the head. */
+export function headAfter(head: RedisHead, { config, approved, seenAt, durability }: Change): RedisHead {
+  if ([config, approved, seenAt, durability].every((field) => field === undefined)) return head;
+  return {
+    ...head,
+    ...(config !== undefined && { config }),
+    ...(approved !== undefined && { approved }),
+    ...(seenAt !== undefined && { seenAt }),
+    ...(durability !== undefined && { durability }),
+  };
+}
+
+/** Returns the bytes that a change takes while it waits. */
+export function weighChange({ map, last }: Change, rows: readonly JournalRow[]): number {
+  let bytes = CHANGE_BYTES + (last?.row.length ?? 0);
+  for (const { row } of rows) bytes += weigh(row);
+  for (const write of map?.writes ?? [])
+    if (write.type === "put") bytes += weighMapEntry(write.entry.key, write.entry.value);
+  return bytes;
+}
+
+/** Whether a change needs no memory in Redis, but for fields of the record. */
+export function takesNothing({ change: { append, map, last } }: Waiting): boolean {
+  return (
+    append === undefined && last === undefined && (map?.writes.every(({ type }) => type !== "put") ?? true)
+  );
+}
+
+/** Returns a range of offsets. Undefined: it is empty. */
+export function rangeOf(from: number, to: number): OffsetRange | undefined {
+  return to < Math.max(1, from) ? undefined : { from: Math.max(1, from), to };
+}
+
+/** Returns the smallest range with both. */
+export function widest(known: OffsetRange | undefined, further: OffsetRange): OffsetRange {
+  if (known === undefined) return further;
+  return { from: Math.min(known.from, further.from), to: Math.max(known.to, further.to) };
+}
+
+/** `Promise.withResolvers`, which Node 20 lacks. */
+export interface PromiseWithResolvers<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export function withResolvers<T>(): PromiseWithResolvers<T> {
+  let resolve: ((value: T) => void) | undefined;
+  let reject: ((error: unknown) => void) | undefined;
+  const promise = new Promise<T>((...settle) => ([resolve, reject] = settle));
+  return { promise, resolve: (value) => resolve?.(value), reject: (error) => reject?.(error) };
+}
