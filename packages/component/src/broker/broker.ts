@@ -102,6 +102,9 @@ export class Broker {
   /** A service's updates could not be stored. Its publisher keeps them, and is to offer the service again. */
   private notStored(service: Service, error: unknown): void {
     const reason = error instanceof StanzapackError ? error.text : String(error);
+    // Another process owns the service in the store: nothing that is sent here can ever be stored.
+    if (error instanceof StanzapackError && error.code === "fenced")
+      return this.refusedUpdates(service, error);
     if (service.publisher !== undefined)
       this.log.error({ node: service.node, reason }, "updates are refused: the store does not take them");
     this.publishers.pause(

@@ -8,6 +8,7 @@ const SECRET = "s3cret";
 const parsed = parseConfig(`component: {domain: a.b, secret: ${SECRET}}\nadmins: [ann@a.b]\n`, "c.yml");
 const config: ResolvedConfig = {
   ...parsed,
+  store: { kind: "redis", password: SECRET, tls: { ca: "PEM" } },
   component: { domain: "a.b", host: "h", port: 1, secret: SECRET, tls: { ca: "PEM" }, secretFile: "c.yml" },
 };
 
@@ -16,6 +17,7 @@ it("prints the config in force as YAML, with defaults and without the secret", (
   expect(text).not.toContain(SECRET);
   expect(parse(text)).toMatchObject({
     component: { domain: "a.b", host: "h", port: 1, secret: "(hidden)", tls: { ca: "(read)" } },
+    store: { kind: "redis", password: "(hidden)", tls: { ca: "(read)" } },
     admins: ["ann@a.b"],
     limits: { maxLinks: 50_000 },
   });

@@ -8,16 +8,18 @@ import type { z } from "zod";
 import { configSchema, type ComponentConfig } from "./config.js";
 import { applyOverrides, readOverrides, type Override } from "./environment.js";
 import { describeIssue, splitIssue } from "./option-checks.js";
+import type { resolvedStoreSchema } from "./store-config.js";
 import { resolveStore } from "./store-location.js";
 
 /** Stands in errors for the name of a file, where there is no file. */
 const ENVIRONMENT = "environment";
 
 /**
- * A config whose secret is read, for `createComponent`. A store of kind `lmdb` has its `path`. Without the key `store`,
+ * A config whose secrets are read, for `createComponent`. A store of kind `lmdb` has its `path`. Without the key `store`,
  * `createComponent` keeps everything in memory.
  */
-export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
+export type ResolvedConfig = Omit<ComponentConfig, "component" | "store"> & {
+  readonly store?: ComponentConfig["store"] | z.input<typeof resolvedStoreSchema>;
   readonly component: {
     readonly domain: string;
     readonly host: string;
@@ -150,7 +152,7 @@ async function resolveSecret(config: ComponentConfig, file: string): Promise<Res
   return {
     ...config,
     dashboard: resolveTokenFile(config.dashboard, file),
-    store: resolveStore(config.store, file, process.env["STATE_DIRECTORY"]),
+    store: await resolveStore(config.store, file, process.env["STATE_DIRECTORY"], readText),
     component: { domain, host, port, localDomains, secret: text, secretFile: path, ...(tls && { tls }) },
   };
 }
