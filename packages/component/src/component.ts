@@ -292,6 +292,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     }
     broker.stored.use(store);
     await broker.cursors.use(store.cursors);
+    store.onRestarted = () => broker.cursors.rewrite();
     const services = await broker.offers.restore();
     const { kind } = config.store;
     const place = kind === "lmdb" ? { path: config.store.path } : { redis: describePlace(config.store) };

@@ -189,6 +189,11 @@ export class Cursors {
     }
   }
 
+  /** The store may have lost cursors: the next `sweep` writes all. */
+  rewrite(): void {
+    for (const cursor of this.all) this.moved.add(cursor);
+  }
+
   /** Writes what moved. The store is about to close, and waits for it. */
   flush(): void {
     for (const cursor of this.moved) this.write(cursor);

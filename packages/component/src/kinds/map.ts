@@ -79,6 +79,7 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
     // A subscriber may stand at the last offset that the crash lost. Nothing of that offset is known here.
     if (stored?.gap !== undefined) this.state.position = record.given = ++record.offset;
     share.hold(this.state.bytes);
+    if (stored !== undefined) stored.keptEntries = () => this.state.all();
   }
 
   /** See `MapFeed`. */

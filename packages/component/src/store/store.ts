@@ -129,6 +129,11 @@ export interface StoredService {
    */
   entries(): Later<Iterable<StoredEntry>>;
   /**
+   * Returns the entries of the map as the last stored change has left them. The owner of the map sets it. A store that
+   * has lost entries writes them again from here.
+   */
+  keptEntries?: (() => Iterable<StoredEntry>) | undefined;
+  /**
    * Changes the record and appends rows, all or nothing. Resolves when the change is as safe as the durability
    * promises. From then on readers see the change. Changes of a service take effect in order.
    *
@@ -213,6 +218,11 @@ export interface Store {
    */
   sweep(now: number): void;
   usage(): StoreUsage;
+  /**
+   * Called when what the store rests on was restarted, and may have lost the cursors that were written last. Only a store
+   * on another machine calls it.
+   */
+  onRestarted?: (() => void) | undefined;
   /** Writes all waiting changes, and closes the store. Rejects with `store-failed` if a write fails. Idempotent. */
   close(): Promise<void>;
 }

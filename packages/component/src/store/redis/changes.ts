@@ -1,8 +1,8 @@
 import { weighMapEntry } from "@stanzapack/wire";
 import type { Durability } from "../../options/service-config.js";
 import { weigh, type JournalRow } from "../base/entries.js";
-import type { OffsetRange, StoredChange } from "../store.js";
-import type { RedisHead } from "./fields.js";
+import type { MapMarks, OffsetRange, StoredChange, StoredProgress, StoredValue } from "../store.js";
+import type { Fields, RedisHead } from "./fields.js";
 
 /** Bytes that a change counts beside its rows and entries. */
 const CHANGE_BYTES = 200;
@@ -19,15 +19,46 @@ export interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Returns the head after a change: the same object if the change does not concern the head. */
-export function headAfter(head: RedisHead, { config, approved, seenAt, durability }: Change): RedisHead {
-  if ([config, approved, seenAt, durability].every((field) => field === undefined)) return head;
+/** The state of a service that its record shows. */
+export interface ServiceState {
+  readonly head: RedisHead;
+  readonly offset: number;
+  readonly incarnations: readonly StoredProgress[];
+  readonly map: MapMarks | undefined;
+  /** The last value, for a service without a journal. */
+  readonly last: StoredValue | undefined;
+}
+
+export function stateAfter(state: ServiceState, change: Change): ServiceState {
+  const { head } = state;
+  const { config, approved, seenAt, durability } = change;
+  const isSame = [config, approved, seenAt, durability].every((field) => field === undefined);
   return {
-    ...head,
-    ...(config !== undefined && { config }),
-    ...(approved !== undefined && { approved }),
-    ...(seenAt !== undefined && { seenAt }),
-    ...(durability !== undefined && { durability }),
+    head: isSame
+      ? head
+      : {
+          ...head,
+          ...(config !== undefined && { config }),
+          approved: approved ?? head.approved,
+          seenAt: seenAt ?? head.seenAt,
+          durability: durability ?? head.durability,
+        },
+    offset: change.append?.to ?? change.offset ?? state.offset,
+    incarnations: change.incarnations ?? state.incarnations,
+    map: change.map?.marks ?? state.map,
+    last: change.last ?? state.last,
+  };
+}
+
+/** Returns the fields of the record that differ. `whole`: all fields. */
+export function changedFields(before: ServiceState, after: ServiceState, whole: boolean): Fields {
+  const { head, offset, incarnations, map, last } = after;
+  return {
+    offset,
+    ...((whole || head !== before.head) && { head }),
+    ...((whole || incarnations !== before.incarnations) && { incarnations }),
+    ...((whole || map !== before.map) && { map }),
+    ...((whole || last !== before.last) && { last }),
   };
 }
 
@@ -50,12 +81,6 @@ export function takesNothing({ change: { append, map, last } }: Waiting): boolea
 /** Returns a range of offsets. Undefined: it is empty. */
 export function rangeOf(from: number, to: number): OffsetRange | undefined {
   return to < Math.max(1, from) ? undefined : { from: Math.max(1, from), to };
-}
-
-/** Returns the smallest range with both. */
-export function widest(known: OffsetRange | undefined, further: OffsetRange): OffsetRange {
-  if (known === undefined) return further;
-  return { from: Math.min(known.from, further.from), to: Math.max(known.to, further.to) };
 }
 
 /** `Promise.withResolvers`, which Node 20 lacks. */

@@ -135,7 +135,8 @@ export class RedisCursors implements StoredCursors, Writer {
       const listed = (await send(["ZRANGE", cursorNodes, "0", "-1", "WITHSCORES"])) as readonly Reply[];
       const nodes = listed.filter((_, i) => i % 2 === 0).map(String);
       for (let i = 0; i < nodes.length; i += STEP)
-        for (const some of await this.readNodes(send, nodes.slice(i, i + STEP))) for (const cursor of some) cursors.push(cursor);
+        for (const some of await this.readNodes(send, nodes.slice(i, i + STEP)))
+          for (const cursor of some) cursors.push(cursor);
       return cursors;
     });
   }

@@ -1,4 +1,4 @@
-import { createClient, RESP_TYPES, type RedisClientType } from "@redis/client";
+import { createClient, DisconnectsClientError, RESP_TYPES, type RedisClientType } from "@redis/client";
 import { monotonicNow } from "@stanzapack/xmpp";
 import type { Script } from "./scripts.js";
 import { SCRIPTS } from "./scripts.js";
@@ -58,6 +58,8 @@ export class RedisLink {
   private pending = 0;
   /** When the last answer came, or when the first command began to wait, by the monotonic clock, in ms. */
   private heardAt = 0;
+  /** Why this process has ended the last connection. */
+  private reason: Error | undefined;
 
   constructor(
     private readonly server: RedisServer,
@@ -153,7 +155,8 @@ export class RedisLink {
     try {
       return await client.sendCommand<Reply>(args);
     } catch (error) {
-      const failure = describeFailure(error);
+      const isOurs = error instanceof DisconnectsClientError;
+      const failure = (isOurs ? this.reason : undefined) ?? describeFailure(error);
       if (needsNewConnection(error) && this.client === client && this.isUp) this.lose(failure);
       throw failure;
     } finally {
@@ -167,7 +170,7 @@ export class RedisLink {
     clearInterval(this.watch);
     this.watch = setInterval(() => {
       if (this.client !== client || this.pending === 0 || monotonicNow() - this.heardAt < SILENT_MS) return;
-      const error = new RedisAway(`Redis has not answered for ${SILENT_MS} ms`);
+      const error = (this.reason = new RedisAway(`Redis has not answered for ${SILENT_MS} ms`));
       if (this.isUp) this.lose(error);
       // The connection is not ready yet: this ends the attempt.
       else client.destroy();
@@ -175,9 +178,10 @@ export class RedisLink {
   }
 
   private lose(error: unknown): void {
+    const reason = (this.reason = describeFailure(error));
     this.end();
     if (this.closed) return;
-    this.hooks.onDown(describeFailure(error));
+    this.hooks.onDown(reason);
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.attempts++);
     this.timer = setTimeout(() => void this.connect(), pause * (0.5 + Math.random() / 2));
   }

@@ -6,26 +6,20 @@ import { assertNext, assertSameMedium } from "../base/checks.js";
 import type { JournalRow } from "../base/entries.js";
 import { storeFailed } from "../base/failure.js";
 import type { StoreDamage } from "../base/store-options.js";
-import type {
-  MapMarks,
-  StoredChange,
-  StoredEntry,
-  StoredRecord,
-  StoredService,
-  StoredValue,
-} from "../store.js";
+import type { MapWrite, StoredChange, StoredEntry, StoredRecord, StoredService } from "../store.js";
 import {
-  headAfter,
+  changedFields,
   rangeOf,
+  stateAfter,
   takesNothing,
   weighChange,
-  widest,
   withResolvers,
   type Change,
   type PromiseWithResolvers,
+  type ServiceState,
   type Waiting,
 } from "./changes.js";
-import { encodeFields, type Fields, type RedisHead } from "./fields.js";
+import { encodeFields } from "./fields.js";
 import type { ServiceKeys } from "./keys.js";
 import type { RedisJournal, Totals } from "./redis-journal.js";
 import type { RedisLink, Reply } from "./redis-link.js";
@@ -36,6 +30,7 @@ import type { Writer, Writes } from "./writes.js";
 
 /** A batch with more bytes than this takes no further changes, so that Redis is not held up for long. */
 const MAX_BATCH_BYTES = 1_048_576;
+
 export interface ServiceParts {
   readonly keys: ServiceKeys;
   /** Sends the changes of services with this durability. */
@@ -49,6 +44,8 @@ export interface ServiceParts {
   readonly release: (bytes: number) => void;
   readonly onDamage: (damage: StoreDamage) => void;
   readonly onCommit: ((ms: number) => void) | undefined;
+  /** Names the service in the index of all services. */
+  readonly list: () => Promise<void>;
   readonly onDeleted: () => void;
 }
 
@@ -78,17 +75,17 @@ interface Batch {
  */
 export class RedisService implements StoredService, Writer {
   readonly gap = undefined;
-  private offset: number;
-  private incarnations: StoredRecord["incarnations"];
-  private marks: MapMarks | undefined;
-  private value: StoredValue | undefined;
-  private head: RedisHead;
+  /** See `StoredService`. */
+  keptEntries: (() => Iterable<StoredEntry>) | undefined;
+  private now: ServiceState;
   private waiting: Waiting[] = [];
   private flying: Batch | undefined;
   /** Number of the last write. */
   private seq = 0;
   /** Old rows are to be removed from Redis. */
   private isTrimming = false;
+  /** Redis may have less than it had: the next write finds out. */
+  private isVerifying = false;
   /** A batch is under way. `goOn` sends the next. */
   private isSending = false;
   private state: "open" | "closed" | "deleting" | "deleted" = "open";
@@ -104,23 +101,19 @@ export class RedisService implements StoredService, Writer {
   ) {
     const { epoch, offset, incarnations, map, last, ...head } = record;
     this.epoch = epoch;
-    this.offset = offset;
-    this.incarnations = incarnations;
-    this.marks = map;
-    this.value = last;
-    this.head = head;
+    this.now = { head, offset, incarnations, map, last };
   }
 
   readonly epoch: number;
 
   get record(): StoredRecord {
-    const { head, epoch, offset, incarnations, marks, value } = this;
+    const { head, ...now } = this.now;
     const newest = this.journal.newestRow;
-    const last = value ?? (newest && { row: newest.row, at: newest.at });
-    return { ...head, epoch, offset, incarnations, map: marks, last };
+    const last = now.last ?? (newest && { row: newest.row, at: newest.at });
+    return { ...head, ...now, epoch: this.epoch, last };
   }
   get node(): string {
-    return this.head.node;
+    return this.now.head.node;
   }
   get isOpen(): boolean {
     return this.state === "open";
@@ -145,13 +138,13 @@ export class RedisService implements StoredService, Writer {
   }
 
   write(change: StoredChange): Later<void> {
-    assertNext(this.node, this.lastWaiting().at(-1)?.offset ?? this.offset, change.append);
+    assertNext(this.node, this.lastWaiting().at(-1)?.offset ?? this.now.offset, change.append);
     return this.wait(change);
   }
 
   setDurability(durability: Durability): Later<void> {
     assertSameMedium(this.record, durability);
-    if (durability === this.head.durability) return;
+    if (durability === this.now.head.durability) return;
     return this.wait({ durability });
   }
 
@@ -170,7 +163,7 @@ export class RedisService implements StoredService, Writer {
 
   private book(): void {
     if (this.isSending) return;
-    this.parts.writesOf(this.head.durability).soon(this);
+    this.parts.writesOf(this.now.head.durability).soon(this);
   }
 
   /** Returns the rows of the newest change with rows, of those that wait. */
@@ -215,56 +208,47 @@ export class RedisService implements StoredService, Writer {
       taken.push(each);
       bytes += each.bytes;
     }
-    if (taken.length === 0 && !this.isTrimming) return undefined;
+    if (taken.length === 0 && !this.isTrimming && !this.isVerifying) return undefined;
+    this.isVerifying = false;
     this.waiting.splice(0, taken.length);
     return this.batchOf(taken, undefined);
   }
 
   private batchOf(taken: readonly Waiting[], restoring: Restoring | undefined): Batch {
-    const { journal, epoch, token, parts } = this;
-    const seq = ++this.seq;
-    const rows = taken.flatMap((each) => each.rows);
-    const writes = taken.flatMap(({ change }) => change.map?.writes ?? []);
+    const { now, journal, parts } = this;
+    const next = taken.reduce((state, { change }) => stateAfter(state, change), now);
     const again = restoring === undefined ? [] : journal.rowsAfter(restoring.stored);
-    const before = restoring?.stored ?? this.offset;
-    const totals = restoring?.totals ?? journal.taken;
-    const fields = this.fieldsAfter(taken, restoring !== undefined);
-    const list = encodeFields(fields);
-    const trims = this.isTrimming || restoring !== undefined;
+    const stored = restoring?.stored ?? now.offset;
+    const { first, droppedAt } = journal;
+    const bounds = this.isTrimming || restoring !== undefined ? { first, droppedAt } : {};
+    const fields = encodeFields({ ...changedFields(now, next, restoring !== undefined), ...bounds });
     this.isTrimming = false;
-    const last = Math.min(journal.newest, Math.max(0, restoring?.stored ?? journal.newest));
+    const before = Math.max(0, Math.min(journal.newest, restoring?.stored ?? journal.newest));
     const args = [
-      ...[String(epoch), String(token), String(seq), String(before)],
-      ...[restoring === undefined ? "write" : "restore", trims ? String(journal.first) : ""],
-      ...[String(fields.offset ?? this.offset), parts.keys.channel],
-      ...journal.entriesFor([...again, ...rows], last, totals),
-      ...mapArguments(writes),
-      ...[String(list.length / 2), ...list],
+      ...[String(this.epoch), String(this.token), String(++this.seq), String(stored)],
+      ...[restoring === undefined ? "write" : "restore", "first" in bounds ? String(first) : ""],
+      ...[String(next.offset), parts.keys.channel],
+      ...journal.entriesFor(
+        again.concat(taken.flatMap(({ rows }) => rows)),
+        before,
+        restoring?.totals ?? journal.taken,
+      ),
+      ...mapArguments([
+        ...(restoring === undefined ? [] : this.mapAgain()),
+        ...taken.flatMap(({ change }) => change.map?.writes ?? []),
+      ]),
+      ...[String(fields.length / 2), ...fields],
     ];
     const frees = restoring === undefined && taken.every(takesNothing);
     return { taken, args, frees, restoring, again, began: monotonicNow() };
   }
 
-  /** Returns the fields of the record that some changes change. `whole`: all fields. */
-  private fieldsAfter(taken: readonly Waiting[], whole: boolean): Fields {
-    let { head, offset, incarnations, marks } = this;
-    let last: StoredValue | undefined;
-    for (const { change } of taken) {
-      head = headAfter(head, change);
-      offset = change.append?.to ?? change.offset ?? offset;
-      incarnations = change.incarnations ?? incarnations;
-      marks = change.map?.marks ?? marks;
-      last = change.last ?? last;
-    }
-    const { first, droppedAt } = this.journal;
-    return {
-      offset,
-      ...((whole || head !== this.head) && { head }),
-      ...((whole || incarnations !== this.incarnations) && { incarnations }),
-      ...((whole || marks !== this.marks) && marks && { map: marks }),
-      ...((whole || last !== undefined) && { last: last ?? this.value }),
-      ...((whole || this.isTrimming) && { first, droppedAt }),
-    };
+  /** Returns the writes that bring a map back as it was after the last batch. */
+  private mapAgain(): MapWrite[] {
+    const writes: MapWrite[] = [];
+    if (this.keptEntries === undefined) return writes;
+    for (const entry of this.keptEntries()) writes.push({ type: "put", entry });
+    return [{ type: "clear" }, ...writes];
   }
 
   /** Redis has the batch: readers see it. */
@@ -272,11 +256,7 @@ export class RedisService implements StoredService, Writer {
     this.flying = undefined;
     if (restoring !== undefined) this.journal.restored(restoring.stored, restoring.totals, again);
     for (const { change, rows, bytes, resolve } of taken) {
-      this.head = headAfter(this.head, change);
-      this.offset = change.append?.to ?? change.offset ?? this.offset;
-      this.incarnations = change.incarnations ?? this.incarnations;
-      this.marks = change.map?.marks ?? this.marks;
-      if (change.last !== undefined) this.value = change.last;
+      this.now = stateAfter(this.now, change);
       this.journal.extend(rows);
       this.parts.release(bytes);
       resolve();
@@ -288,21 +268,24 @@ export class RedisService implements StoredService, Writer {
    * Redis has less than it had: it was restored from a copy, or a replica became the primary that lacked the last
    * writes. Writes again what memory still has, and reports the rest. Offsets go on, so none means two things.
    */
-  private restore({ taken, restoring }: Batch, [stored = "-1", rows = "0", bytes = "0"]: string[]): void {
+  private async restore(
+    { taken, restoring }: Batch,
+    [stored = "-1", rows = "0", bytes = "0"]: string[],
+  ): Promise<void> {
+    // Whoever has lost the record has lost the index too.
+    await this.parts.list();
     const has = { stored: Number(stored), totals: { rows: Number(rows), bytes: Number(bytes) } };
     if (restoring === undefined || restoring.stored !== has.stored) this.report(has.stored);
     this.flying = this.batchOf(taken, has);
   }
 
   private report(stored: number): void {
-    const { node, offset, journal, parts } = this;
-    if (stored >= offset) return;
-    const lost = this.marks === undefined ? journal.lostAfter(stored) : rangeOf(stored + 1, offset);
-    // A map has no rows to write again. Its subscribers may have seen what it lacks after the next start.
-    if (this.marks !== undefined && lost !== undefined)
-      this.marks = { ...this.marks, doubt: widest(this.marks.doubt, lost) };
+    const { node, journal, parts, now } = this;
+    if (stored >= now.offset) return;
+    const isWhole = now.map === undefined || this.keptEntries !== undefined;
+    const lost = isWhole ? journal.lostAfter(stored) : rangeOf(stored + 1, now.offset);
     const has = stored < 0 ? "nothing of" : `only the updates up to ${stored} of`;
-    const text = `Redis has ${has} \`${node}\`, and had those up to ${offset}`;
+    const text = `Redis has ${has} \`${node}\`, and had those up to ${now.offset}`;
     if (lost === undefined) return parts.onDamage({ node, text: `${text}: they were written again` });
     parts.onDamage({ node, lost, text: `${text}: updates ${lost.from} to ${lost.to} are lost there` });
   }
@@ -321,7 +304,8 @@ export class RedisService implements StoredService, Writer {
   }
 
   private goOn(): void {
-    const hasMore = this.waiting.length > 0 || this.flying !== undefined || this.state === "deleting";
+    const hasMore =
+      this.waiting.length > 0 || this.flying !== undefined || this.isVerifying || this.state === "deleting";
     if (hasMore && this.failure === undefined) this.book();
   }
 
@@ -366,6 +350,18 @@ export class RedisService implements StoredService, Writer {
   /** The service is not written by this process any more. Frees what it holds in memory. */
   forget(): void {
     this.journal.clear();
+  }
+
+  /** Finds out whether Redis has what it had. */
+  verify(): void {
+    if (this.failure !== undefined || this.state === "deleted") return;
+    this.isVerifying = true;
+    this.book();
+  }
+
+  /** The store is about to close: writes what would wait for the next write. */
+  finish(): void {
+    if (this.isTrimming) this.verify();
   }
 
   /** Drops at most `most` updates beyond the bounds. `now`: in ms since 1970. */

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
-import { monotonicNow, wallNow } from "@stanzapack/xmpp";
+import { wallNow } from "@stanzapack/xmpp";
 import type { Later } from "../../base/later.js";
 import type { Durability } from "../../options/service-config.js";
 import { storeFailed } from "../base/failure.js";
@@ -10,26 +9,20 @@ import { MAX_UNWRITTEN_BYTES, type StoreOptions } from "../base/store-options.js
 import { MemoryStore } from "../memory/memory-store.js";
 import type { OpenOptions, Store, StoredRecord, StoredService, StoreUsage } from "../store.js";
 import { ChunkCache } from "./chunks.js";
+import { Connections } from "./connections.js";
 import { decodeFields, decodeJournal, encodeFields, type FoundRecord } from "./fields.js";
 import { Keys } from "./keys.js";
 import { removeStale } from "./listed.js";
 import { RedisCursors } from "./redis-cursors.js";
 import { RedisJournal, type Found } from "./redis-journal.js";
-import { RedisLink, type RedisServer, type Reply, type Send } from "./redis-link.js";
+import type { RedisServer, Reply, Send } from "./redis-link.js";
 import { readMap } from "./redis-map.js";
 import { RedisReader } from "./redis-reader.js";
 import { RedisService } from "./redis-service.js";
 import { CREATE, OPEN } from "./scripts.js";
-import { checkServer } from "./server-check.js";
+import { writeVersion } from "./server-check.js";
 import { RedisAway } from "./trouble.js";
-import { Writes } from "./writes.js";
 
-/** How long a caller waits for Redis, in ms, before a request is refused. Changes of open services wait without end. */
-const PATIENCE_MS = 10_000;
-/** Time between two tries of a request, in ms. */
-const RETRY_MS = 100;
-/** How long Redis waits for its replicas, in ms. */
-const REPLICAS_MS = 1_000;
 /** Most bytes of rows that were read from Redis for subscribers. 32 MiB: some 100 readers at a time. */
 const MAX_CHUNK_BYTES = 33_554_432;
 /** Records that one step of the start reads. */
@@ -73,12 +66,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
 /** A store in Redis. It keeps services with durability `none` in memory. */
 class RedisStore implements Store {
   readonly cursors: RedisCursors;
+  onRestarted: (() => void) | undefined;
   private readonly keys: Keys;
-  private readonly link: RedisLink;
-  private readonly writes: Writes;
-  /** Writes that wait for replicas have a connection of their own: `WAIT` holds up what comes after it. */
-  private readonly safeLink: RedisLink;
-  private readonly safeWrites: Writes;
+  private readonly connections: Connections;
   private readonly chunks = new ChunkCache(MAX_CHUNK_BYTES);
   /** Services with durability `none`. */
   private readonly memory: MemoryStore;
@@ -90,60 +80,39 @@ class RedisStore implements Store {
   private readonly nonce = randomUUID();
   private sweeping: Iterator<[string, Known], undefined> | undefined;
   private closing: Promise<void> | undefined;
-  /** Why the connection cannot be made, while the store begins. */
-  private refusal: Error | undefined;
-  private hasWarned = false;
-
   constructor(private readonly options: RedisStoreOptions) {
-    const { memoryShares: shares, retention, expiry, onProblem, replicas } = options;
+    const { memoryShares: shares, retention, expiry } = options;
     this.keys = new Keys(options.prefix);
     this.memory = new MemoryStore({ shares, retention, expiry, now: wallNow });
-    const writesTo = (link: RedisLink, needed: number): Writes =>
-      new Writes(link, { replicas: needed, replicasMs: REPLICAS_MS, onProblem });
-    this.link = this.linkFor(() => this.writes);
-    this.writes = writesTo(this.link, 0);
-    this.safeLink = replicas === 0 ? this.link : this.linkFor(() => this.safeWrites);
-    this.safeWrites = replicas === 0 ? this.writes : writesTo(this.safeLink, replicas);
+    const { keys } = this;
+    const onRestarted = (): void => this.restarted();
+    this.connections = new Connections({ ...options, keys, onRestarted });
     this.cursors = new RedisCursors({
-      ...{ keys: this.keys, writes: this.writes, now: wallNow },
-      read: (ask) => this.ask(ask),
+      ...{ keys, writes: this.connections.writes, now: wallNow },
+      read: (ask) => this.connections.ask(ask),
       onDamaged: (text) => options.onDamage({ node: undefined, text }),
     });
   }
 
-  private linkFor(writes: () => Writes): RedisLink {
-    return new RedisLink(this.options.server, {
-      check: (send) => checkServer(send, this.keys, (text) => this.warn(text)),
-      onUp: () => {
-        this.refusal = undefined;
-        writes().resume();
-      },
-      onDown: (error) => {
-        this.refusal = error;
-        writes().fail(error);
-      },
-    });
-  }
-
-  private warn(text: string): void {
-    if (!this.hasWarned) this.options.onWarning(text);
-    this.hasWarned = true;
-  }
-
   /** Connects, and reads the records of all services. */
   async begin(): Promise<void> {
-    for (const link of new Set([this.link, this.safeLink])) link.start();
-    await this.ask(async (send) => {
+    this.connections.start();
+    await this.connections.ask(async (send) => {
       const listed = (await send(["ZRANGE", this.keys.services, "0", "-1"])) as readonly Reply[];
       const nodes = listed.map(String);
       for (let i = 0; i < nodes.length; i += STEP) await this.load(send, nodes.slice(i, i + STEP));
     });
   }
 
+  /** Redis was restarted, or another one is the primary: it may have less than before. */
+  private restarted(): void {
+    for (const { service } of this.byNode.values()) service?.verify();
+    this.onRestarted?.();
+  }
+
   /** The store cannot be opened. */
-  async abandon(): Promise<void> {
-    for (const writes of [this.writes, this.safeWrites]) writes.stop();
-    await Promise.all([this.link.close(), this.safeLink.close()]);
+  abandon(): Promise<void> {
+    return this.connections.end();
   }
 
   private async load(send: Send, nodes: readonly string[]): Promise<void> {
@@ -167,34 +136,6 @@ class RedisStore implements Store {
     }
   }
 
-  /**
-   * Asks Redis until it answers, for `PATIENCE_MS`. Rejects with `store-failed`. What `ask` does may be done twice.
-   */
-  private async ask<T>(ask: (send: Send) => Promise<T>): Promise<T> {
-    for (const until = monotonicNow() + PATIENCE_MS; ; await sleep(RETRY_MS)) {
-      try {
-        if (this.link.up) return await ask(this.link.send);
-        // Waiting does not help.
-        if (this.refusal !== undefined && !(this.refusal instanceof RedisAway)) throw this.refusal;
-      } catch (error) {
-        if (!(error instanceof RedisAway)) throw error;
-      }
-      if (monotonicNow() > until || this.closing !== undefined) throw this.silent();
-    }
-  }
-
-  private silent(): Error {
-    return storeFailed(
-      `Redis does not answer: ${this.refusal?.message ?? this.usage().problem ?? "there is no connection"}`,
-      "Start Redis, or correct `store.host` and `store.port`. The component continues by itself.",
-      this.refusal,
-    );
-  }
-
-  private writesOf(durability: Durability): Writes {
-    return durability === "sync" ? this.safeWrites : this.writes;
-  }
-
   private serviceOf(
     { record, token }: Pick<FoundRecord, "record" | "token">,
     journal: Found,
@@ -204,14 +145,19 @@ class RedisStore implements Store {
     const { retention: all, storedShares, memoryShares, expiry, onDamage, onCommit } = this.options;
     const bounds: Retention = own === undefined ? all : tighter(own, all);
     const keys = this.keys.service(node);
-    const { link, chunks } = this;
+    const { connections, chunks } = this;
+    const { link } = connections;
     const service: RedisService = new RedisService(
       {
         ...{ keys, epochMs: expiry.epochMs, onDamage, onCommit },
-        writesOf: (durability) => this.writesOf(durability),
-        readEntries: () => this.ask((send) => readMap(send, keys.map)),
+        writesOf: (durability) => connections.writesOf(durability),
+        readEntries: () => connections.ask((send) => readMap(send, keys.map)),
         hold: (bytes) => this.hold(bytes),
         release: (bytes) => (this.unwritten -= bytes),
+        list: async () => {
+          await writeVersion(link.send, this.keys);
+          await this.list(link.send, node);
+        },
         onDeleted: () => this.forget(node, service),
       },
       ...([record, token] as const),
@@ -234,7 +180,7 @@ class RedisStore implements Store {
   private hold(bytes: number): void {
     if (this.unwritten + bytes > MAX_UNWRITTEN_BYTES)
       throw storeFailed(
-        `${this.unwritten} bytes wait for Redis: ${this.usage().problem ?? "it is too slow"}`,
+        `${this.unwritten} bytes wait for Redis: ${this.connections.problem ?? "it is too slow"}`,
         "Repair Redis, or give it more memory. The component then continues by itself.",
       );
     this.unwritten += bytes;
@@ -244,7 +190,7 @@ class RedisStore implements Store {
   private forget(node: string, service: RedisService): void {
     if (this.byNode.get(node)?.service !== service) return;
     this.byNode.delete(node);
-    this.link.send(["ZREM", this.keys.services, node]).catch(() => undefined);
+    this.connections.link.send(["ZREM", this.keys.services, node]).catch(() => undefined);
   }
 
   *services(): Iterable<StoredRecord> {
@@ -265,7 +211,7 @@ class RedisStore implements Store {
     // What it wrote last is in Redis before the new owner reads.
     await this.idle(before);
     const { record, journal } = this.keys.service(node);
-    const reply = await this.ask(
+    const reply = await this.connections.ask(
       async (send) => (await send(["EVALSHA", OPEN.sha, "2", record, journal])) as readonly Reply[],
     );
     before?.forget();
@@ -296,7 +242,7 @@ class RedisStore implements Store {
     // The life of before is being deleted.
     await this.idle(before);
     const { node } = record;
-    const past = await this.ask((send) => send(["GET", this.keys.service(node).epoch]));
+    const past = await this.connections.ask((send) => send(["GET", this.keys.service(node).epoch]));
     if (durability === "none") {
       const known = [past === null ? 0 : Number(String(past)) + 1, this.memory.nextEpoch(node) ?? 0];
       const epoch = Math.max(...known);
@@ -309,9 +255,8 @@ class RedisStore implements Store {
     const least = this.memory.nextEpoch(node);
     const args = [String(asked), least === undefined ? "" : String(least), this.nonce, ...fields];
     const names = [keys.record, keys.journal, keys.map, keys.epoch];
-    const [outcome, epoch] = await this.ask(async (send) => {
-      // A crash after this line leaves an entry that names nothing.
-      await send(["ZADD", this.keys.services, String(wallNow()), node]);
+    const [outcome, epoch] = await this.connections.ask(async (send) => {
+      await this.list(send, node);
       return (await send(["EVALSHA", CREATE.sha, "4", ...names, ...args])) as readonly Reply[];
     });
     if (String(outcome) !== "created")
@@ -328,9 +273,12 @@ class RedisStore implements Store {
 
   /** Waits until nothing of a service waits for Redis. Rejects with `store-failed`. */
   private async idle(service: RedisService | undefined): Promise<void> {
-    if (service === undefined) return;
-    for (const until = monotonicNow() + PATIENCE_MS; !service.isIdle; await sleep(RETRY_MS / 10))
-      if (monotonicNow() > until) throw this.silent();
+    if (service !== undefined) await this.connections.until(() => service.isIdle);
+  }
+
+  /** Names a service in the index, before it is there: after a crash in between, the entry names nothing. */
+  private async list(send: Send, node: string): Promise<void> {
+    await send(["ZADD", this.keys.services, String(wallNow()), node]);
   }
 
   /** Notes that the service of this node is about to change. */
@@ -373,7 +321,7 @@ class RedisStore implements Store {
       fileBytes: 0,
       services: this.byNode.size + inMemory.services,
       unwrittenBytes: this.unwritten,
-      problem: this.writes.problem ?? this.safeWrites.problem,
+      problem: this.connections.problem,
     };
   }
 
@@ -381,19 +329,8 @@ class RedisStore implements Store {
     return (this.closing ??= this.end());
   }
 
-  private async end(): Promise<void> {
-    try {
-      const until = monotonicNow() + PATIENCE_MS;
-      while (!this.writes.idle || !this.safeWrites.idle) {
-        if (monotonicNow() > until)
-          throw storeFailed(
-            `${this.unwritten} bytes could not be written: ${this.usage().problem ?? "Redis is too slow"}`,
-            "Repair Redis, then restart the component. Publishers still have what was not confirmed.",
-          );
-        await sleep(RETRY_MS / 10);
-      }
-    } finally {
-      await this.abandon();
-    }
+  private end(): Promise<void> {
+    for (const { service } of this.byNode.values()) service?.finish();
+    return this.connections.close();
   }
 }

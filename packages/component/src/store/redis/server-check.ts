@@ -18,11 +18,25 @@ const NEEDED: readonly (readonly [setting: string, is: RegExp, wanted: string, w
 
 /**
  * Checks that Redis keeps what the store promises, and that the store is of this version. Writes the version into an
- * empty store. Rejects with `store-failed`, or with `RedisAway`. `onUnknown` is called if Redis does not tell its
- * settings.
+ * empty store. Resolves to the ID of this run of Redis: after a restart or a failover it is another one. Undefined:
+ * Redis does not tell it. Rejects with `store-failed`, or with `RedisAway`. `onUnknown` is called if Redis does not tell
+ * its settings.
  */
-export async function checkServer(send: Send, keys: Keys, onUnknown: (text: string) => void): Promise<void> {
+export async function checkServer(
+  send: Send,
+  keys: Keys,
+  onUnknown: (text: string) => void,
+): Promise<string | undefined> {
   await checkSettings(send, onUnknown);
+  await checkVersion(send, keys);
+  const info = await send(["INFO", "server"]).catch((error: unknown) => {
+    if (error instanceof RedisAway) throw error;
+    return "";
+  });
+  return /^run_id:(\w+)/m.exec(String(info))?.[1];
+}
+
+async function checkVersion(send: Send, keys: Keys): Promise<void> {
   const version = await send(["GET", keys.version]);
   if (version === null) {
     if (Number(await send(["ZCARD", keys.services])) > 0)
@@ -30,7 +44,7 @@ export async function checkServer(send: Send, keys: Keys, onUnknown: (text: stri
         `the store \`${keys.prefix}\` in Redis has no version`,
         "Set another `store.prefix`, and keep this one.",
       );
-    await send(["SET", keys.version, STORE_VERSION, "NX"]);
+    await writeVersion(send, keys);
   } else if (String(version) !== STORE_VERSION) {
     const writer = Number(String(version)) < Number(STORE_VERSION) ? "an earlier" : "a later";
     throw storeFailed(
@@ -38,6 +52,11 @@ export async function checkServer(send: Send, keys: Keys, onUnknown: (text: stri
       `Run the version of Stanzapack that wrote the store, probably ${writer} one, or set another \`store.prefix\`. The store was not changed.`,
     );
   }
+}
+
+/** Writes the version of the stored format, unless there is one. */
+export async function writeVersion(send: Send, keys: Keys): Promise<void> {
+  await send(["SET", keys.version, STORE_VERSION, "NX"]);
 }
 
 async function checkSettings(send: Send, onUnknown: (text: string) => void): Promise<void> {

@@ -1,4 +1,5 @@
 import { ErrorReply } from "@redis/client";
+import { StanzapackError } from "@stanzapack/wire";
 import { storeFailed } from "../base/failure.js";
 
 /**
@@ -22,7 +23,7 @@ export class RedisAway extends Error {
 
 /** Returns the error of a command: `RedisAway` if the command may be sent again, otherwise `store-failed`. */
 export function describeFailure(error: unknown): Error {
-  if (error instanceof RedisAway) return error;
+  if (error instanceof RedisAway || error instanceof StanzapackError) return error;
   const text = textOf(error);
   if (!(error instanceof ErrorReply) || PASSING.test(text)) return new RedisAway(text, { cause: error });
   if (REFUSED.test(text))
