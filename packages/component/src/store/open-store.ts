@@ -46,7 +46,11 @@ export async function openStore(
       log.error({ node, ...lost }, text);
     },
     ...(onCommit && { onCommit }),
-    onProblem: (error) => log.error({ err: error, ...place }, PROBLEMS[store.kind]),
+    onProblem: (error) => {
+      // Redis is away now and then, and then its stack says nothing.
+      const cause = store.kind === "redis" ? { reason: (error as Error).message } : { err: error };
+      log.error({ ...cause, ...place }, PROBLEMS[store.kind]);
+    },
   };
   if (store.kind === "redis") {
     const { openRedisStore } = await import("./redis/redis-store.js");
