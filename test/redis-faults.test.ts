@@ -1,4 +1,10 @@
-import { startPrivateRedis, startTcpProxy, until, type PrivateRedis } from "@stanzapack/testkit";
+import {
+  startPrivateRedis,
+  startPrivateSentinel,
+  startTcpProxy,
+  until,
+  type PrivateRedis,
+} from "@stanzapack/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Store, StoredService } from "../packages/component/src/store/store.js";
 import { newRecord, readNow, rowsOf, textsOf } from "../packages/component/src/testing/stores.js";
@@ -422,5 +428,36 @@ describe("a store that is closed while Redis is away", () => {
     await redis.kill();
     void Promise.resolve(log.write({ append: rowsOf(1) })).catch(() => undefined);
     await expect(store.close()).rejects.toThrow("Redis does not answer");
+  });
+});
+
+describe("a failover", () => {
+  it.each([1, 0])("by a sentinel loses and repeats nothing, with %d replicas asked for", async (replicas) => {
+    const primary = await startOwn();
+    const replica = await startOwn({ replicaof: `127.0.0.1 ${primary.port}` });
+    const sentinel = await startPrivateSentinel("streams", primary);
+    onTestFinished(() => sentinel.close());
+    const server = { ...{ host: "", port: 1 }, sentinels: [sentinel], master: "streams" };
+    const { store, prefix, damage } = await openTestStore(primary, { server, replicas });
+    const log = await store.create(newRecord(NODE));
+    const work = load(log);
+    await until(() => work.confirmed.length > 200, SOON_MS, "some rows");
+    await expect
+      .poll(() => sentinel.command("SENTINEL", "replicas", "streams"))
+      .toContain(String(replica.port));
+    await primary.kill();
+    await expect
+      .poll(() => sentinel.command("SENTINEL", "get-master-addr-by-name", "streams"))
+      .toContain(String(replica.port));
+    // It comes back as the other's replica.
+    await primary.start();
+    const before = work.confirmed.length;
+    await until(() => work.confirmed.length > before + 100, 3 * SOON_MS, "rows after the failover");
+    await work.stop();
+    const count = work.confirmed.length;
+    expect(await textsOf(log.journal)).toEqual(upTo(count));
+    expect(await replica.command("HGET", `${prefix}{${NODE}}:record`, "offset")).toBe(String(count));
+    // What the replica lacked was in memory.
+    expect(damage.flatMap(({ lost }) => lost ?? [])).toEqual([]);
   });
 });

@@ -19,57 +19,63 @@ export interface PrivateRedisOptions {
 }
 
 /** A Redis of Debian's package that only this process uses. Its data survives `stop` and `kill`, and `close` ends it. */
-export interface PrivateRedis {
-  readonly host: string;
-  readonly port: number;
-  /** Starts it again, with its data. Resolves when it takes commands. */
-  start(): Promise<void>;
-  /** Lets it end in order. */
-  stop(): Promise<void>;
-  /** Ends it at once, as a crash does. */
-  kill(): Promise<void>;
-  /** Stops its process, which keeps its connections. `proceed` lets it go on. */
-  pause(): void;
-  proceed(): void;
-  /** Removes all its data. It must not run. */
-  erase(): Promise<void>;
-  /** Sends one command, and resolves to the answer as `redis-cli` prints it. Rejects if Redis refuses the command. */
-  command(...args: string[]): Promise<string>;
-  /** Ends it, and removes its directory. Idempotent. */
-  close(): Promise<void>;
-}
+export type PrivateRedis = RedisServerProcess;
 
 /** Starts a Redis on a free port of 127.0.0.1. The caller closes it. */
-export async function startPrivateRedis(options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
-  const directory = await mkdtemp(join(tmpdir(), "stanzapack-redis-"));
-  const redis = new Process(directory, await freePort(), options.settings ?? {});
-  try {
-    await redis.start();
-  } catch (error) {
-    await redis.close();
-    throw error;
-  }
-  return redis;
+export function startPrivateRedis({ settings = {} }: PrivateRedisOptions = {}): Promise<PrivateRedis> {
+  return startServer((directory, port) => {
+    const all = {
+      ...{ port: String(port), bind: "127.0.0.1", dir: directory },
+      ...{ appendonly: "yes", appendfsync: "always", save: "", daemonize: "no" },
+      ...settings,
+    };
+    return Promise.resolve({
+      args: Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
+      isReady: (log) => log.includes("Ready to accept connections"),
+    });
+  }, settings["requirepass"]);
 }
 
-class Process implements PrivateRedis {
+interface Launch {
+  readonly args: readonly string[];
+  /** Whether the log shows that the server takes commands. */
+  readonly isReady: (log: string) => boolean;
+}
+
+/** Starts `redis-server` in a directory of its own. `prepare` returns its arguments. */
+export async function startServer(
+  prepare: (directory: string, port: number) => Promise<Launch>,
+  password?: string,
+): Promise<RedisServerProcess> {
+  const directory = await mkdtemp(join(tmpdir(), "stanzapack-redis-"));
+  const port = await freePort();
+  const server = new RedisServerProcess(directory, port, await prepare(directory, port), password);
+  try {
+    await server.start();
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return server;
+}
+
+/** A process of `redis-server`. */
+export class RedisServerProcess {
   readonly host = "127.0.0.1";
   private child: ChildProcess | undefined;
 
   constructor(
     private readonly directory: string,
     readonly port: number,
-    private readonly settings: Readonly<Record<string, string>>,
+    private readonly launch: Launch,
+    private readonly password: string | undefined,
   ) {}
 
+  /** Starts it again, with its data. Resolves when it takes commands. */
   async start(): Promise<void> {
-    const settings = {
-      ...{ port: String(this.port), bind: this.host, dir: this.directory },
-      ...{ appendonly: "yes", appendfsync: "always", save: "", daemonize: "no" },
-      ...this.settings,
-    };
-    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    const log = await open(join(this.directory, "log"), "w");
+    const { args, isReady } = this.launch;
+    const file = join(this.directory, "log");
+    const log = await open(file, "w");
     // The kernel ends Redis when this process dies.
     const child = spawn("setpriv", ["--pdeathsig=KILL", "--", "redis-server", ...args], {
       ...{ cwd: this.directory, stdio: ["ignore", log.fd, log.fd] },
@@ -79,21 +85,22 @@ class Process implements PrivateRedis {
     await log.close();
     let text = "";
     const look = setInterval(() => {
-      void readFile(join(this.directory, "log"), "utf8").then((read) => (text = read));
+      void readFile(file, "utf8").then((read) => (text = read));
     }, 10);
     try {
-      await until(() => hasEnded(child) || text.includes("Ready to accept connections"), START_MS, "Redis");
+      await until(() => hasEnded(child) || isReady(text), START_MS, "Redis");
     } finally {
       clearInterval(look);
     }
-    if (hasEnded(child))
-      throw new Error(`Redis has ended: ${await readFile(join(this.directory, "log"), "utf8")}`);
+    if (hasEnded(child)) throw new Error(`Redis has ended: ${await readFile(file, "utf8")}`);
   }
 
+  /** Lets it end in order. */
   stop(): Promise<void> {
     return this.end("SIGTERM");
   }
 
+  /** Ends it at once, as a crash does. */
   kill(): Promise<void> {
     return this.end("SIGKILL");
   }
@@ -108,27 +115,26 @@ class Process implements PrivateRedis {
     await exited;
   }
 
+  /** Stops its process, which keeps its connections. */
   pause(): void {
     this.child?.kill("SIGSTOP");
   }
 
+  /** Lets a stopped process go on. */
   proceed(): void {
     this.child?.kill("SIGCONT");
   }
 
-  async erase(): Promise<void> {
-    await rm(join(this.directory, "appendonlydir"), { recursive: true, force: true });
-    await rm(join(this.directory, "dump.rdb"), { force: true });
-  }
-
+  /** Sends one command, and resolves to the answer as `redis-cli` prints it. Rejects if Redis refuses the command. */
   async command(...args: string[]): Promise<string> {
     const options = ["-h", this.host, "-p", String(this.port), "-e"];
-    const { requirepass } = this.settings;
-    const env = requirepass === undefined ? process.env : { ...process.env, REDISCLI_AUTH: requirepass };
+    const { password } = this;
+    const env = password === undefined ? process.env : { ...process.env, REDISCLI_AUTH: password };
     const { stdout } = await promisify(execFile)("redis-cli", [...options, ...args], { env });
     return stdout.trimEnd();
   }
 
+  /** Ends it, and removes its directory. Idempotent. */
   async close(): Promise<void> {
     await this.kill();
     await rm(this.directory, { recursive: true, force: true });
