@@ -14,6 +14,7 @@ export {
   readConfig,
   resolveConfig,
   type ResolvedConfig,
+  type ResolvedRedisStore,
 } from "./config/load-config.js";
 export { STREAM_DOWN } from "./metrics/monitoring.js";
 export { inspectStore, type StoreState } from "./store/disk/inspect.js";

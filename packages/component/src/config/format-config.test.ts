@@ -2,13 +2,15 @@ import { expect, it } from "vitest";
 import { parse } from "yaml";
 import { formatConfig } from "./format-config.js";
 import { parseConfig } from "./load-config.js";
-import type { ResolvedConfig } from "./load-config.js";
+import type { ResolvedConfig, ResolvedRedisStore } from "./load-config.js";
+import { storeSchema } from "./store-config.js";
 
 const SECRET = "s3cret";
 const parsed = parseConfig(`component: {domain: a.b, secret: ${SECRET}}\nadmins: [ann@a.b]\n`, "c.yml");
+const redis = storeSchema.parse({ kind: "redis" }) as ResolvedRedisStore;
 const config: ResolvedConfig = {
   ...parsed,
-  store: { kind: "redis", password: SECRET, tls: { ca: "PEM" } },
+  store: { ...redis, password: SECRET, tls: { ca: "PEM" } },
   component: { domain: "a.b", host: "h", port: 1, secret: SECRET, tls: { ca: "PEM" }, secretFile: "c.yml" },
 };
 

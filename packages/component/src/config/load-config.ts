@@ -8,18 +8,27 @@ import type { z } from "zod";
 import { configSchema, type ComponentConfig } from "./config.js";
 import { applyOverrides, readOverrides, type Override } from "./environment.js";
 import { describeIssue, splitIssue } from "./option-checks.js";
-import type { resolvedStoreSchema } from "./store-config.js";
 import { resolveStore } from "./store-location.js";
 
 /** Stands in errors for the name of a file, where there is no file. */
 const ENVIRONMENT = "environment";
+
+/** A store in Redis, with the texts of the files that the config names. */
+export type ResolvedRedisStore = Omit<
+  Extract<NonNullable<ComponentConfig["store"]>, { readonly kind: "redis" }>,
+  "passwordFile" | "tls"
+> & {
+  readonly password?: string | undefined;
+  /** `ca`: the certificate of a further authority, as PEM. */
+  readonly tls: boolean | { readonly ca?: string | undefined; readonly serverName?: string | undefined };
+};
 
 /**
  * A config whose secrets are read, for `createComponent`. A store of kind `lmdb` has its `path`. Without the key `store`,
  * `createComponent` keeps everything in memory.
  */
 export type ResolvedConfig = Omit<ComponentConfig, "component" | "store"> & {
-  readonly store?: ComponentConfig["store"] | z.input<typeof resolvedStoreSchema>;
+  readonly store?: ComponentConfig["store"] | ResolvedRedisStore;
   readonly component: {
     readonly domain: string;
     readonly host: string;
