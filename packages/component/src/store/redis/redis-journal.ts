@@ -99,6 +99,10 @@ export class RedisJournal implements StoredJournal, Droppable {
   get bytes(): number {
     return Math.max(0, this.totals.bytes - this.dropped.bytes - this.debt);
   }
+  /** Bytes of memory that the newest rows take. */
+  get tailBytes(): number {
+    return this.tail.held;
+  }
   get newestRow(): JournalRow | undefined {
     return this.tail.newest;
   }

@@ -316,8 +316,11 @@ class RedisStore implements Store {
 
   usage(): StoreUsage {
     const inMemory = this.memory.usage();
+    // Tails are in Redis too.
+    let tails = 0;
+    for (const { service } of this.byNode.values()) tails += service?.journal.tailBytes ?? 0;
     return {
-      journalBytes: this.options.storedShares.used + inMemory.journalBytes,
+      journalBytes: this.options.storedShares.used + inMemory.journalBytes - tails,
       fileBytes: 0,
       services: this.byNode.size + inMemory.services,
       unwrittenBytes: this.unwritten,

@@ -13,7 +13,8 @@ const COMPACT_AT = 512;
 export class Tail {
   private rows: JournalRow[] = [];
   private at = 0;
-  private held = 0;
+  /** Bytes of memory, approximately. */
+  held = 0;
   private bytes = 0;
   private droppable = 0;
   private readonly account: JournalAccount;
@@ -33,11 +34,6 @@ export class Tail {
 
   get oldest(): JournalRow | undefined {
     return this.rows[this.at];
-  }
-
-  /** Weight of all rows, as it counts for the bounds of journals. */
-  get weight(): number {
-    return this.bytes;
   }
 
   get count(): number {
