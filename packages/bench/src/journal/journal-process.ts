@@ -6,7 +6,9 @@ import {
   JournalMemory,
   MemoryStore,
   openLmdbStore,
+  openRedisStore,
   type Store,
+  type StoreDamage,
   type StoredJournal,
   type StoredService,
 } from "@stanzapack/component/store";
@@ -41,13 +43,24 @@ const bounds = {
 const shares = (most: number, mostPerJid: number): JournalMemory =>
   new JournalMemory({ ...limits, maxLogBytes: most, maxLogBytesPerJid: mostPerJid });
 
-function openDisk(location: string): Promise<Store> {
-  const fail = (error: unknown): void => void (problem ??= error as Error);
-  return openLmdbStore(location, {
-    ...{ intervalMs, ...bounds, storedShares: shares(maxBytes, maxBytesPerJid) },
+const fail = (error: unknown): void => void (problem ??= error as Error);
+
+function storeOptions() {
+  return {
+    ...{ ...bounds, storedShares: shares(maxBytes, maxBytesPerJid) },
     memoryShares: shares(limits.maxLogBytes, limits.maxLogBytesPerJid),
-    ...{ onDamage: ({ text }) => fail(new DemoError("store-failed", text)), onProblem: fail },
-  });
+    onDamage: ({ text }: StoreDamage) => fail(new DemoError("store-failed", text)),
+    onProblem: fail,
+  };
+}
+
+function openDisk(location: string): Promise<Store> {
+  return openLmdbStore(location, { ...storeOptions(), intervalMs });
+}
+
+function openRedis(port: number): Promise<Store> {
+  const server = { host: "127.0.0.1", port };
+  return openRedisStore({ ...storeOptions(), server, prefix: "bench:", replicas: 0, onWarning: fail });
 }
 
 /** Why the store took no write, or was damaged. */
@@ -55,9 +68,10 @@ let problem: Error | undefined;
 let filling: { readonly store: Store; readonly services: readonly StoredService[] } | undefined;
 
 const methods: JournalMethods = {
-  async append({ store: asked, durability, writers, forMs, location }: AppendRun) {
+  async append({ store: asked, durability, writers, forMs, location, redisPort }: AppendRun) {
     const memory = { shares: shares(limits.maxLogBytes, limits.maxLogBytesPerJid), ...bounds, now: wallNow };
-    const store: Store = asked === "memory" ? new MemoryStore(memory) : await openDisk(location);
+    const openStored = (): Promise<Store> => (redisPort === null ? openDisk(location) : openRedis(redisPort));
+    const store: Store = asked === "memory" ? new MemoryStore(memory) : await openStored();
     const services = await createServices(store, writers, durability);
     // Until code is compiled.
     await appendFor(services, Math.min(1_000, forMs));

@@ -16,14 +16,17 @@ export interface PrivateRedisOptions {
    * without a password.
    */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where its directory is made. Default: the folder of temporary files. */
+  readonly folder?: string;
 }
 
 /** A Redis of Debian's package that only this process uses. Its data survives `stop` and `kill`, and `close` ends it. */
 export type PrivateRedis = RedisServerProcess;
 
 /** Starts a Redis on a free port of 127.0.0.1. The caller closes it. */
-export function startPrivateRedis({ settings = {} }: PrivateRedisOptions = {}): Promise<PrivateRedis> {
-  return startServer((directory, port) => {
+export function startPrivateRedis(options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
+  const { settings = {}, folder = tmpdir() } = options;
+  const prepare = (directory: string, port: number): Promise<Launch> => {
     const all = {
       ...{ port: String(port), bind: "127.0.0.1", dir: directory },
       ...{ appendonly: "yes", appendfsync: "always", save: "", daemonize: "no" },
@@ -33,7 +36,8 @@ export function startPrivateRedis({ settings = {} }: PrivateRedisOptions = {}): 
       args: Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
       isReady: (log) => log.includes("Ready to accept connections"),
     });
-  }, settings["requirepass"]);
+  };
+  return startServer(prepare, { folder, password: settings["requirepass"] });
 }
 
 interface Launch {
@@ -45,9 +49,9 @@ interface Launch {
 /** Starts `redis-server` in a directory of its own. `prepare` returns its arguments. */
 export async function startServer(
   prepare: (directory: string, port: number) => Promise<Launch>,
-  password?: string,
+  { folder = tmpdir(), password }: { readonly folder?: string; readonly password?: string | undefined } = {},
 ): Promise<RedisServerProcess> {
-  const directory = await mkdtemp(join(tmpdir(), "stanzapack-redis-"));
+  const directory = await mkdtemp(join(folder, "stanzapack-redis-"));
   const port = await freePort();
   const server = new RedisServerProcess(directory, port, await prepare(directory, port), password);
   try {
