@@ -6,6 +6,8 @@ import {
   type PrivateRedis,
 } from "@stanzapack/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { Keys } from "../packages/component/src/store/redis/keys.js";
+import { WRITE } from "../packages/component/src/store/redis/scripts.js";
 import type { Store, StoredService } from "../packages/component/src/store/store.js";
 import { newRecord, readNow, rowsOf, textsOf } from "../packages/component/src/testing/stores.js";
 import { openTestStore } from "./support/redis-store.js";
@@ -123,6 +125,24 @@ describe("while changes are under way", () => {
     await work.stop();
     expect(await textsOf(log.journal)).toEqual(upTo(work.confirmed.length));
     expect(log.record.offset).toBe(work.confirmed.length);
+  });
+
+  it("a batch that arrives late, after others of the same owner, changes nothing", async () => {
+    const redis = await startOwn();
+    const { store, prefix } = await openTestStore(redis);
+    const log = await store.create(newRecord(NODE));
+    await log.write({ seenAt: 1 });
+    await log.write({ config: { kind: "log", title: "new" } });
+    const late = (seq: string, ...fields: string[]): Promise<string> => {
+      const { record, journal, map, epoch, channel } = new Keys(prefix).service(NODE);
+      const head = ["1000", "1", seq, "0", "write", "", "0", channel];
+      const rest = ["0", "0", "0", "0", String(fields.length / 2), ...fields];
+      return redis.command("EVALSHA", WRITE.sha, "4", record, journal, map, epoch, ...head, ...rest);
+    };
+    expect(await late("1", "head", "{}")).toBe("stale");
+    expect(await late("2", "head", "{}")).toBe("stored");
+    await store.close();
+    expect((await reopened(redis, prefix)).record).toMatchObject({ config: { title: "new" } });
   });
 });
 

@@ -36,13 +36,14 @@ return {
 /**
  * Creates a service. Keys: record, journal, map, epoch. Arguments: epoch; the least epoch, or nothing; a name of the
  * caller that nobody else has; fields and values of the record. Returns `created` and the epoch, or `exists` for a
- * record of somebody else. The caller's own record is of a call whose answer was lost.
+ * record of somebody else, or one that was opened or written. The caller's own record is of a call whose answer was lost.
  */
 export const CREATE = script(`
 local record, journal, map, past = unpack(KEYS)
 local asked, least, nonce = unpack(ARGV, 1, 3)
-local known = redis.call('HMGET', record, 'nonce', 'epoch')
-if known[2] and known[1] ~= nonce then return {'exists'} end
+local known = redis.call('HMGET', record, 'nonce', 'epoch', 'seq', 'token')
+local isUsed = known[1] ~= nonce or known[3] ~= '0' or known[4] ~= '1'
+if known[2] and isUsed then return {'exists'} end
 local ended = redis.call('GET', past)
 local epoch = known[2] or asked
 if not known[2] and (ended or least ~= '') then
@@ -81,6 +82,8 @@ else
     redis.call('HSET', record, 'seq', seq)
     return {'stored'}
   end
+  -- The caller has sent this again on another connection, and more after it.
+  if newer == 0 and stored[2] == token and tonumber(stored[3]) > tonumber(seq) then return {'stale'} end
   local offset = newer == 0 and stored[4] or '-1'
   if offset ~= before or (mode ~= 'restore' and stored[2] ~= token) then return behind(offset) end
   -- What is there is of an earlier life of the node.
