@@ -2,7 +2,7 @@ import { WHOLE } from "@stanzapack/wire";
 import { expect, it } from "vitest";
 import type { Lane } from "../fanout/lane.js";
 import type { ReadyBody } from "../fanout/ready-body.js";
-import { MemoryJournal } from "../store/memory-journal.js";
+import { MemoryJournal } from "../store/memory/memory-journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { rowsOf, storeOptions } from "../testing/stores.js";
 import type { CatchUpBody } from "./catch-up.js";
