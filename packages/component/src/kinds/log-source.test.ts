@@ -26,7 +26,8 @@ function setUp() {
   };
   const next = (subscription: Subscription) => {
     const made = source.next(subscription, shared, (encode) => encode());
-    if (made !== undefined) subscription.position = made.to;
+    if (made === undefined || made === "wait") return undefined;
+    subscription.position = made.to;
     return made;
   };
   return { subscribe, next };
