@@ -43,7 +43,7 @@ const PROGRAMS = {
   "test:crash": {
     file: at("packages/testkit/dist/crash/main.js"),
     args: [],
-    servers: namedOrBoth,
+    servers: (args) => [...namedOrBoth(args), ...(optionOf(args, "--store") === "redis" ? ["redis"] : [])],
   },
   "test:containers": {
     file: at("packages/testkit/dist/containers/main.js"),

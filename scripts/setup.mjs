@@ -17,7 +17,7 @@ const HELP = `Usage: npm run setup -- [--servers LIST]
 Makes this clone ready to run. Does only what is missing:
 - installs the npm packages (npm ci);
 - builds the packages (tsc -b), and the client for browsers;
-- installs the XMPP servers and nginx, which the demo and the tests start privately, and Chromium for the tests.
+- installs the XMPP servers, nginx and Redis, which the demo and the tests start privately, and Chromium for the tests.
   It uses apt-get, with sudo if you are not root, and starts no service.
 
   --servers LIST   install only these, and no Chromium: ${SERVERS.join(", ")}, separated by commas, or none

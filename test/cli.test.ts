@@ -501,6 +501,11 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
         () => asked.stdout.includes(`May user2@localhost subscribe to ${node}? [y/N]`),
         () => asked.stdout,
       );
+      // An answer right behind the question would leave nothing to wait for.
+      await until(
+        () => allowed.stdout.includes("waiting for the publisher"),
+        () => allowed.stdout,
+      );
       asked.child.stdin?.write("y\n");
       expect(await allowed.ended, allowed.stdout).toBe(0);
       expect(allowed.stdout.split("\r\n")).toEqual([

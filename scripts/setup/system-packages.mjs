@@ -34,6 +34,13 @@ const SYSTEM_PACKAGES = [
     why: "nginx, the web server in front of BOSH and WebSocket; it runs privately on 127.0.0.1",
   },
   {
+    server: "redis",
+    programs: ["redis-server", "redis-cli"],
+    packages: ["redis-server", "redis-tools"],
+    units: ["redis-server"],
+    why: "Redis, which can keep the component's store; it runs privately on 127.0.0.1",
+  },
+  {
     forTests: true,
     programs: ["chromium"],
     packages: ["chromium"],
@@ -83,7 +90,7 @@ export async function ensureSystemPackages(wanted) {
   const packages = [...new Set(missing.flatMap((row) => row.packages))];
   if (!isThere("apt-get")) {
     throw new SetupError(
-      `this machine has no apt-get: install ${packages.join(", ")} (Prosody 0.12, ejabberd 23.01, nginx 1.22 or later) in its own way`,
+      `this machine has no apt-get: install ${packages.join(", ")} (Prosody 0.12, ejabberd 23.01, nginx 1.22, Redis 7.0 or later) in its own way`,
     );
   }
   const asRoot = rootPrefix(packages);

@@ -3,7 +3,19 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** The longest end-to-end files, the longest first. If a long file began last, everything would wait for it. */
 const LONGEST = [
-  ...["faults", "network-changes", "transports", "cli", "durable", "lean", "nginx", "demo", "bench-wire"],
+  ...[
+    "faults",
+    "network-changes",
+    "transports",
+    "cli",
+    "redis-component",
+    "durable",
+    "redis-faults",
+    "lean",
+    "nginx",
+    "demo",
+    "bench-wire",
+  ],
   ...[
     "store",
     "log",

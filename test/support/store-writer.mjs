@@ -8,7 +8,7 @@ const store = await openLmdbStore(process.argv[2], {
   intervalMs: 5,
   retention: { maxRows: 500, maxBytes: 1e9, maxAgeMs: Infinity },
   expiry: DEFAULT_EXPIRY,
-  diskShares: new JournalMemory(SHARES),
+  storedShares: new JournalMemory(SHARES),
   memoryShares: new JournalMemory(SHARES),
   onDamage: ({ text }) => process.send({ damage: text }),
   onProblem: (error) => process.send({ damage: String(error) }),

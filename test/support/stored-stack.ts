@@ -24,19 +24,23 @@ export interface StoredStack {
   stop(by?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
 
-/** `storePath`: directory of the store, by default in `folder`. `admins`: bare JIDs, by default none. */
+/**
+ * `storePath`: directory of the store, by default in `folder`. `admins`: bare JIDs, by default none. `store`: the key of
+ * the config for another store.
+ */
 export async function startStoredStack(
   server: ServerKind,
   users: readonly string[],
   storePath?: string,
   admins: readonly string[] = [],
+  store?: Readonly<Record<string, unknown>>,
 ): Promise<StoredStack> {
   const { signal } = new AbortController();
   const sandbox = await startSandbox({ server, users });
   const folder = mkdtempSync(join(tmpdir(), "stanzapack-stored-"));
   const component = await startComponentProcess(sandbox, {
     ...{ command: COMMAND, signal, storePath: storePath ?? join(folder, "store"), logLevel: "error" },
-    admins,
+    ...{ admins, store },
   });
   return {
     ...{ sandbox, folder },

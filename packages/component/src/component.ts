@@ -43,8 +43,8 @@ import { Monitoring } from "./metrics/monitoring.js";
 import { RoundTrip } from "./metrics/round-trip.js";
 import { survey } from "./metrics/survey.js";
 import { OwnServices } from "./overview/own-services.js";
-import { FreeSpace } from "./store/free-space.js";
-import { openStore } from "./store/open-store.js";
+import { FreeSpace } from "./store/disk/free-space.js";
+import { describePlace, openStore } from "./store/open-store.js";
 import type { Store } from "./store/store.js";
 import type { SpanSink } from "./tracing/otlp.js";
 import { Tracing } from "./tracing/tracing.js";
@@ -121,7 +121,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const gate = new RequestGate(connection, budgets, stats);
 
   const roundTrip = new RoundTrip(connection);
-  const freeSpace = config.store.kind === "memory" ? undefined : new FreeSpace(config.store.path);
+  const freeSpace = config.store.kind === "lmdb" ? new FreeSpace(config.store.path) : undefined;
   let store: Store | undefined;
   const readStats = (): ComponentStats => ({
     ...stats,
@@ -291,11 +291,13 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       return;
     }
     broker.stored.use(store);
-    broker.cursors.use(store.cursors);
+    await broker.cursors.use(store.cursors);
+    store.onRestarted = () => broker.cursors.rewrite();
     const services = await broker.offers.restore();
-    const { kind, path } = config.store;
+    const { kind } = config.store;
+    const place = kind === "lmdb" ? { path: config.store.path } : { redis: describePlace(config.store) };
     log.info(
-      { store: kind, path, services },
+      { store: kind, ...place, services },
       "the store is open: services, logs, maps and cursors are kept here",
     );
   }

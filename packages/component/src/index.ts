@@ -14,9 +14,10 @@ export {
   readConfig,
   resolveConfig,
   type ResolvedConfig,
+  type ResolvedRedisStore,
 } from "./config/load-config.js";
 export { STREAM_DOWN } from "./metrics/monitoring.js";
-export { inspectStore, type StoreState } from "./store/inspect.js";
+export { inspectStore, type StoreState } from "./store/disk/inspect.js";
 export type { Reloaded } from "./config/reload.js";
 export type { ComponentStats } from "./base/stats.js";
 export { OWN_SERVICES, type ClientRow, type ComponentRow, type ServiceRow } from "./overview/rows.js";

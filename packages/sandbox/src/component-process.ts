@@ -18,6 +18,8 @@ export interface ComponentProcessOptions {
   readonly port?: number | undefined;
   /** Directory of the component's store on the disk. Default: the component keeps everything in memory. */
   readonly storePath?: string | undefined;
+  /** The key `store` of the component's config. Default: as `storePath` says. */
+  readonly store?: Readonly<Record<string, unknown>> | undefined;
   /** Bare JIDs of the component's administrators. Default none. */
   readonly admins?: readonly string[] | undefined;
   /** Limits of the component other than the defaults, by the names of the config file. */
@@ -136,13 +138,13 @@ function describe([code, killedBy]: Exit): string {
 async function writeConfig(sandbox: Sandbox, options: ComponentProcessOptions): Promise<string> {
   const [streams] = sandbox.components;
   if (streams === undefined) throw new SandboxError("bad-option", "the sandbox has no component");
-  const { port = sandbox.ports.component, logLevel = "warn", storePath, admins, limits } = options;
+  const { port = sandbox.ports.component, logLevel = "warn", storePath, store, admins, limits } = options;
   const folder = join(dirname(sandbox.caFile), "component");
   await mkdir(folder, { mode: 0o700, recursive: true });
   await writeFile(join(folder, "secret"), `${streams.secret}\n`, { mode: 0o600 });
   const config = {
     component: { domain: streams.domain, host: sandbox.host, port, secretFile: "secret" },
-    store: storePath === undefined ? { kind: "memory" } : { kind: "lmdb", path: storePath },
+    store: store ?? (storePath === undefined ? { kind: "memory" } : { kind: "lmdb", path: storePath }),
     ...(admins && { admins }),
     ...(limits && { limits }),
     log: { level: logLevel },

@@ -7,4 +7,6 @@ export {
   type StanzaProxy,
 } from "./proxies/stanza-proxy.js";
 export { startTcpProxy, type TcpProxy } from "./proxies/tcp-proxy.js";
+export { startPrivateRedis, type PrivateRedis } from "./redis/private-redis.js";
+export { startPrivateSentinel } from "./redis/private-sentinel.js";
 export { until } from "./base/until.js";

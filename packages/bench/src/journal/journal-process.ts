@@ -6,9 +6,13 @@ import {
   JournalMemory,
   MemoryStore,
   openLmdbStore,
+  openRedisStore,
   type Store,
+  type StoreDamage,
+  type StoredJournal,
   type StoredService,
 } from "@stanzapack/component/store";
+import type { BatchSlice } from "@stanzapack/wire";
 import { wallNow } from "@stanzapack/xmpp";
 import { DemoError } from "../demo/failure.js";
 import { answerCalls } from "../measure/rpc.js";
@@ -39,13 +43,24 @@ const bounds = {
 const shares = (most: number, mostPerJid: number): JournalMemory =>
   new JournalMemory({ ...limits, maxLogBytes: most, maxLogBytesPerJid: mostPerJid });
 
-function openDisk(location: string): Promise<Store> {
-  const fail = (error: unknown): void => void (problem ??= error as Error);
-  return openLmdbStore(location, {
-    ...{ intervalMs, ...bounds, diskShares: shares(maxBytes, maxBytesPerJid) },
+const fail = (error: unknown): void => void (problem ??= error as Error);
+
+function storeOptions() {
+  return {
+    ...{ ...bounds, storedShares: shares(maxBytes, maxBytesPerJid) },
     memoryShares: shares(limits.maxLogBytes, limits.maxLogBytesPerJid),
-    ...{ onDamage: ({ text }) => fail(new DemoError("store-failed", text)), onProblem: fail },
-  });
+    onDamage: ({ text }: StoreDamage) => fail(new DemoError("store-failed", text)),
+    onProblem: fail,
+  };
+}
+
+function openDisk(location: string): Promise<Store> {
+  return openLmdbStore(location, { ...storeOptions(), intervalMs });
+}
+
+function openRedis(port: number): Promise<Store> {
+  const server = { host: "127.0.0.1", port };
+  return openRedisStore({ ...storeOptions(), server, prefix: "bench:", replicas: 0, onWarning: fail });
 }
 
 /** Why the store took no write, or was damaged. */
@@ -53,9 +68,10 @@ let problem: Error | undefined;
 let filling: { readonly store: Store; readonly services: readonly StoredService[] } | undefined;
 
 const methods: JournalMethods = {
-  async append({ store: asked, durability, writers, forMs, location }: AppendRun) {
+  async append({ store: asked, durability, writers, forMs, location, redisPort }: AppendRun) {
     const memory = { shares: shares(limits.maxLogBytes, limits.maxLogBytesPerJid), ...bounds, now: wallNow };
-    const store: Store = asked === "memory" ? new MemoryStore(memory) : await openDisk(location);
+    const openStored = (): Promise<Store> => (redisPort === null ? openDisk(location) : openRedis(redisPort));
+    const store: Store = asked === "memory" ? new MemoryStore(memory) : await openStored();
     const services = await createServices(store, writers, durability);
     // Until code is compiled.
     await appendFor(services, Math.min(1_000, forMs));
@@ -119,7 +135,7 @@ const methods: JournalMethods = {
     const openMs = performance.now() - before;
     // The oldest updates are on the disk alone.
     const { journal } = services.at(-1) as StoredService;
-    const rows = journal.read(journal.first, FIRST_ROWS, FIRST_BYTES)?.rows.length ?? 0;
+    const rows = (await readNow(journal, journal.first))?.rows.length ?? 0;
     const restartMs = performance.now();
     const entries = services.reduce((sum, { journal: { first, newest } }) => sum + newest + 1 - first, 0);
     if (closes) await store.close();
@@ -127,6 +143,15 @@ const methods: JournalMethods = {
     return { restartMs, openMs, services: services.length, entries, rows };
   },
 };
+
+/** Reads a subscriber's first rows, once the store has loaded them. */
+async function readNow(journal: StoredJournal, offset: number): Promise<BatchSlice | undefined> {
+  for (;;) {
+    const slice = journal.read(offset, FIRST_ROWS, FIRST_BYTES);
+    if (slice !== "wait") return slice;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 /** Bytes that this process has had written to disks so far. Null: the system does not count them. */
 async function readWritten(): Promise<number | null> {

@@ -8,6 +8,8 @@ export interface AppendRun {
   readonly forMs: number;
   /** Empty directory for the store. */
   readonly location: string;
+  /** Port of the Redis that is the store. Null: the store is elsewhere. */
+  readonly redisPort: number | null;
 }
 
 export interface AppendResult {

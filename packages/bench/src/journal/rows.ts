@@ -1,4 +1,4 @@
-export const STORES = ["memory", "lmdb"] as const;
+export const STORES = ["memory", "lmdb", "redis"] as const;
 export type StoreKind = (typeof STORES)[number];
 
 export const DURABILITIES = ["none", "interval", "sync"] as const;

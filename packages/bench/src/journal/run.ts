@@ -1,7 +1,8 @@
 import { mkdtemp, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { startPrivateRedis } from "@stanzapack/testkit";
 import { StanzapackError } from "@stanzapack/wire";
 import { percentile } from "../measure/percentile.js";
 import { startWorker } from "../measure/worker.js";
@@ -9,7 +10,7 @@ import type { JournalMethods, RestartResult } from "./methods.js";
 import type { Durability, JournalRow, Stop, StoreKind } from "./rows.js";
 
 export interface JournalOptions {
-  /** Default: both. */
+  /** Default: memory and lmdb. For redis, a Redis of its own is started. */
   readonly stores?: readonly StoreKind[];
   /** Default: all. The store in memory has `none` alone. */
   readonly durabilities?: readonly Durability[];
@@ -66,6 +67,8 @@ export async function runJournal(options: JournalOptions = {}): Promise<JournalR
       for (const durability of durabilities) {
         // The store in memory promises no more, whatever a service asks for.
         if (store === "memory" && durability !== "none") continue;
+        // And a store in Redis keeps `none` in memory.
+        if (store === "redis" && durability === "none") continue;
         for (const count of writers)
           steps.push(
             appends(join(folder, `${steps.length}`), { store, durability, writers: count, forMs }, signal),
@@ -107,19 +110,22 @@ function appends(
     title: `${store}, ${durability}: ${writers === 1 ? "1 writer" : `${writers} writers`}`,
     weight: forMs + Math.min(1_000, forMs),
     async act() {
+      const redis = store === "redis" ? await startPrivateRedis({ folder: dirname(location) }) : undefined;
+      const asked = { ...run, location, redisPort: redis?.port ?? null };
       const {
         appends: count,
         ms,
         timesMs,
         writtenBytes,
         keptBytes,
-      } = await inProcess((worker) => worker.call("append", { ...run, location }, signal));
+      } = await inProcess((worker) => worker.call("append", asked, signal)).finally(() => redis?.close());
       await rm(location, { recursive: true, force: true });
       return {
         ...{ store, durability, writers, ...NOTHING },
         appendsPerSecond: Math.round((count * 1_000) / ms),
         p99Ms: percentile(timesMs, 0.99),
-        bytesPerAppend: store === "memory" || writtenBytes === null ? null : tenths(writtenBytes / count),
+        // Redis writes in a process of its own.
+        bytesPerAppend: store !== "lmdb" || writtenBytes === null ? null : tenths(writtenBytes / count),
         keptBytesPerUpdate: tenths(keptBytes),
       };
     },

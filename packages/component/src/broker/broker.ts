@@ -86,9 +86,9 @@ export class Broker {
       { budgets, stats, log, cursors },
       (subscription, error) => this.subscriptions.end(subscription, error),
     ));
-    const createKind: CreateKind = (record) => {
+    const createKind: CreateKind = (record, entries) => {
       const { kind } = record.config;
-      return kind === "log" ? logs.create(record) : kind === "map" ? maps.create(record) : value;
+      return kind === "log" ? logs.create(record) : kind === "map" ? maps.create(record, entries) : value;
     };
     const stored = (this.stored = new StoredServices(randomId, log, stats));
     approvals.onApproved = (service) => void stored.changed(service.record);
@@ -104,6 +104,9 @@ export class Broker {
   /** A service's updates could not be stored. Its publisher keeps them, and is to offer the service again. */
   private notStored(service: Service, error: unknown): void {
     const reason = error instanceof StanzapackError ? error.text : String(error);
+    // Another process owns the service in the store: nothing that is sent here can ever be stored.
+    if (error instanceof StanzapackError && error.code === "fenced")
+      return this.refusedUpdates(service, error);
     if (service.publisher !== undefined)
       this.log.error({ node: service.node, reason }, "updates are refused: the store does not take them");
     this.publishers.pause(

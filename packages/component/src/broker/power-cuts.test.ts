@@ -14,8 +14,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import type { Service } from "../catalog/service.js";
 import type { ClientLink } from "../links/client-link.js";
 import type { Durability, ServiceConfig } from "../options/service-config.js";
-import { DiskStore } from "../store/disk-store.js";
-import { LmdbEngine } from "../store/lmdb-engine.js";
+import { DiskStore } from "../store/disk/disk-store.js";
+import { LmdbEngine } from "../store/disk/lmdb-engine.js";
 import { LosesUnflushed, storeOptions } from "../testing/stores.js";
 import { createWholeBroker, type WholeBroker } from "../testing/whole-broker.js";
 

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 
 import type { Service } from "../catalog/service.js";
 import { LogKind } from "../kinds/log.js";
 import type { ServiceConfig } from "../options/service-config.js";
-import { DiskStore } from "../store/disk-store.js";
-import { LmdbEngine } from "../store/lmdb-engine.js";
+import { DiskStore } from "../store/disk/disk-store.js";
+import { LmdbEngine } from "../store/disk/lmdb-engine.js";
 import { storeOptions } from "../testing/stores.js";
 import { createWholeBroker } from "../testing/whole-broker.js";
 

@@ -1,5 +1,6 @@
 import { StanzapackError } from "@stanzapack/wire";
 import { wallNow } from "@stanzapack/xmpp";
+import type { Later } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
 import type { ClientLink } from "../links/client-link.js";
 import type { ComponentLimits } from "../config/config.js";
@@ -62,7 +63,7 @@ export class Approvals {
       service: Service,
       options: SubscribeOptions,
       now: number,
-    ) => Subscription,
+    ) => Later<Subscription>,
   ) {}
 
   /** Number of open questions. */
@@ -229,14 +230,19 @@ export class Approvals {
     }
     this.close(question);
     for (const [link, options] of question.waiting) {
-      let outcome: Subscription | StanzapackError;
-      try {
-        outcome = this.subscribe(link, service, options, now);
-      } catch (error) {
+      const tell = (outcome: Subscription | StanzapackError): void =>
+        this.messages?.tell(link, service, outcome);
+      const refuse = (error: unknown): void => {
         if (!(error instanceof StanzapackError)) throw error;
-        outcome = error;
+        tell(error);
+      };
+      try {
+        const outcome = this.subscribe(link, service, options, now);
+        if (outcome instanceof Promise) void outcome.then(tell).catch(refuse);
+        else tell(outcome);
+      } catch (error) {
+        refuse(error);
       }
-      this.messages?.tell(link, service, outcome);
     }
   }
 

@@ -8,6 +8,7 @@ import type { Cursors } from "../cursors/cursors.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { NewestValues } from "../fanout/newest-values.js";
 import type { CreateKind } from "../kinds/kind.js";
+import type { StoredEntry } from "../store/store.js";
 import type { Subscriber } from "../fanout/outlet.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { Subscriptions } from "../subscriptions/subscriptions.js";
@@ -178,9 +179,9 @@ export class Offers {
     return { service, created: true };
   }
 
-  private add(record: ServiceRecord): Service {
+  private add(record: ServiceRecord, entries?: Iterable<StoredEntry>): Service {
     const { catalog, budgets, createKind } = this.parts;
-    const service = new Service(record, createKind(record));
+    const service = new Service(record, createKind(record, entries));
     catalog.add(service);
     budgets.count(record.id.owner, "services", 1);
     return service;
@@ -190,8 +191,10 @@ export class Offers {
   async restore(): Promise<number> {
     const records = await this.parts.stored.restore();
     for (const record of records) {
-      const goneMs = Math.max(0, wallNow() - (record.stored?.record.seenAt ?? 0));
-      this.add(record).offlineSince = monotonicNow() - goneMs;
+      const { stored, config } = record;
+      const entries = config.kind === "map" ? await stored?.entries() : undefined;
+      const goneMs = Math.max(0, wallNow() - (stored?.record.seenAt ?? 0));
+      this.add(record, entries).offlineSince = monotonicNow() - goneMs;
     }
     return records.length;
   }

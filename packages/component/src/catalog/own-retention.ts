@@ -1,5 +1,5 @@
 import type { ServiceConfig } from "../options/service-config.js";
-import type { Retention } from "../store/retention.js";
+import type { Retention } from "../store/base/retention.js";
 
 /** Returns the bounds that the publisher of a log has chosen, as its configuration has them at the time. */
 export function ownRetention(config: () => ServiceConfig | undefined): Retention {

@@ -9,7 +9,7 @@ import { monotonicNow } from "@stanzapack/xmpp";
 import type { Calls } from "../calls/calls.js";
 import type { Approvals } from "./approvals.js";
 import type { DemandReports } from "./demand-reports.js";
-import { STORE_PAUSE_MS } from "../store/failure.js";
+import { STORE_PAUSE_MS } from "../store/base/failure.js";
 import type { PublisherLink, Service } from "./service.js";
 import type { StatusReports } from "./status-reports.js";
 

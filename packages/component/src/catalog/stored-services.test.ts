@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { DEFAULT_CONFIG, type ServiceConfig } from "../options/service-config.js";
 import type { StoredService } from "../store/store.js";
-import { MemoryStore } from "../store/memory-store.js";
+import { MemoryStore } from "../store/memory/memory-store.js";
 import { newRecord, rowsOf, storeOptions } from "../testing/stores.js";
 import { ServiceRecord } from "./service-record.js";
 import { createStats } from "../base/stats.js";

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { Later } from "../base/later.js";
 import type { ComponentStats } from "../base/stats.js";
 import { DEFAULT_CONFIG, type Durability, type ServiceConfig } from "../options/service-config.js";
-import { STORE_PAUSE_MS } from "../store/failure.js";
+import { STORE_PAUSE_MS } from "../store/base/failure.js";
 import type { Store, StoredService } from "../store/store.js";
 import type { OpenRecord, RandomId } from "./offers.js";
 import { ownRetention } from "./own-retention.js";
@@ -12,6 +12,8 @@ import { ServiceRecord } from "./service-record.js";
 
 /** Least time between two writes of `seenAt`, in ms. One hour: an online publisher costs few writes. */
 const SEEN_MS = 3_600_000;
+/** Services that a start opens at once. 256: a store on another machine answers them in one round trip. */
+const OPENED_AT_ONCE = 256;
 
 /** A configuration as plain JSON data, for the store. */
 interface PlainConfig extends Omit<ServiceConfig, "members"> {
@@ -84,27 +86,36 @@ export class StoredServices {
     const { store } = this;
     if (store === undefined) return [];
     const records: ServiceRecord[] = [];
-    for (const { node } of [...store.services()]) {
-      // The store may read the bounds before there is a record.
-      const made: { record?: ServiceRecord } = {};
-      const stored = await store.open(node, { retention: ownRetention(() => made.record?.config) });
-      if (stored === undefined) continue;
-      const { withdrawn, approvedAt, ...plain } = stored.record.config as PlainConfig;
-      if (withdrawn === true) {
-        await stored.delete();
-        continue;
-      }
-      if (stored.gap !== undefined) {
-        const { from, to } = stored.gap;
-        this.stats.storeLost += to - from + 1;
-        this.log.warn({ node, from, to }, "a crash may have lost these updates");
-      }
-      const { durability, epoch } = stored.record;
-      const config = { ...DEFAULT_CONFIG, ...plain, durability, members: new Set(plain.members) };
-      made.record = new ServiceRecord(parseNode(node), config, epoch, monotonicNow(), stored, approvedAt);
-      records.push(made.record);
+    const nodes = [...store.services()].map(({ node }) => node);
+    for (let i = 0; i < nodes.length; i += OPENED_AT_ONCE) {
+      const some = nodes.slice(i, i + OPENED_AT_ONCE);
+      const opened = await Promise.all(some.map((node) => this.reopen(store, node)));
+      for (const record of opened) if (record !== undefined) records.push(record);
     }
     return records;
+  }
+
+  /** Opens a stored service. Resolves to undefined if it was withdrawn: then it is deleted. */
+  private async reopen(store: Store, node: string): Promise<ServiceRecord | undefined> {
+    // The store may read the bounds before there is a record.
+    const made: { record?: ServiceRecord } = {};
+    const stored = await store.open(node, { retention: ownRetention(() => made.record?.config) });
+    if (stored === undefined) return undefined;
+    const { withdrawn, approvedAt, ...plain } = stored.record.config as PlainConfig;
+    if (withdrawn === true) {
+      await stored.delete();
+      return undefined;
+    }
+    if (stored.gap !== undefined) {
+      const { from, to } = stored.gap;
+      this.stats.storeLost += to - from + 1;
+      this.log.warn({ node, from, to }, "a crash may have lost these updates");
+    }
+    const { durability, epoch } = stored.record;
+    const config = { ...DEFAULT_CONFIG, ...plain, durability, members: new Set(plain.members) };
+    return (made.record = new ServiceRecord(
+      ...([parseNode(node), config, epoch, monotonicNow(), stored, approvedAt] as const),
+    ));
   }
 
   /** Stores a changed configuration or changed approvals. Resolves when they are stored. Logs a failure. */

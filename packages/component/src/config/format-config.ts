@@ -9,8 +9,18 @@ export function formatConfig({ component, ...rest }: ResolvedConfig, file?: stri
   const { secret: _, secretFile, tls, ...plain } = component;
   const place = secretFile === undefined || secretFile === file ? { secret: HIDDEN } : { secretFile };
   const shownTls = typeof tls === "object" ? { ...tls, ...(tls.ca !== undefined && { ca: "(read)" }) } : tls;
+  const { store, ...others } = rest;
   return stringify({
     component: { ...plain, ...place, ...(shownTls !== undefined && { tls: shownTls }) },
-    ...rest,
+    ...(store !== undefined && { store: shown(store) }),
+    ...others,
   });
+}
+
+/** Returns the store without its password. */
+function shown(store: NonNullable<ResolvedConfig["store"]>): unknown {
+  if (store.kind !== "redis") return store;
+  const { tls, ...plain } = store;
+  const shownTls = typeof tls === "object" && "ca" in tls ? { ...tls, ca: "(read)" } : tls;
+  return { ...plain, ...("password" in plain && { password: HIDDEN }), tls: shownTls };
 }

@@ -81,7 +81,7 @@ describe("config text", () => {
       "either secretFile or secret",
     ],
     ["no secret", `component:\n  domain: a.b\n`, "either secretFile or secret"],
-    ["a store of a later version", `${GOOD}store: redis\n`, "c.yml:4: store:"],
+    ["a store that is no object", `${GOOD}store: redis\n`, "c.yml:4: store:"],
     ["an alias", `component:\n  domain: a.b\n  secret: *s3cret\n`, "c.yml:3: `*s3cret` is a YAML alias"],
     ["an anchor", `component:\n  domain: &d a.b\n  secret: x\n`, "c.yml:2: `&d` is a YAML anchor"],
     ["a tag", `component:\n  domain: a.b\n  secret: !s3cret\n`, "c.yml:3: `!s3cret` is a YAML tag"],
@@ -144,6 +144,12 @@ describe("config file", () => {
     });
     expect(await storeOf("store: {kind: lmdb, path: here}\n")).toMatchObject({ path: join(folder, "here") });
     expect(await storeOf("store: {kind: memory}\n")).toEqual({ kind: "memory" });
+    await writeFile(join(folder, "redis-password"), "s3cret\n");
+    expect(await storeOf("store: {kind: redis, passwordFile: redis-password}\n")).toEqual({
+      ...{ kind: "redis", host: "127.0.0.1", port: 6_379, password: "s3cret", tls: false, sentinels: [] },
+      ...{ prefix: "stanzapack:", replicas: 0 },
+      ...{ maxBytes: 10_737_418_240, maxBytesPerJid: 1_073_741_824, maxAgeSeconds: 2_592_000 },
+    });
     // systemd.exec(5): several directories are separated by colons.
     vi.stubEnv("STATE_DIRECTORY", "/var/lib/stanzapack:/var/lib/other");
     expect(await storeOf("")).toMatchObject({ kind: "lmdb", path: "/var/lib/stanzapack" });

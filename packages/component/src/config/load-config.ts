@@ -13,11 +13,22 @@ import { resolveStore } from "./store-location.js";
 /** Stands in errors for the name of a file, where there is no file. */
 const ENVIRONMENT = "environment";
 
+/** A store in Redis, with the texts of the files that the config names. */
+export type ResolvedRedisStore = Omit<
+  Extract<NonNullable<ComponentConfig["store"]>, { readonly kind: "redis" }>,
+  "passwordFile" | "tls"
+> & {
+  readonly password?: string | undefined;
+  /** `ca`: the certificate of a further authority, as PEM. */
+  readonly tls: boolean | { readonly ca?: string | undefined; readonly serverName?: string | undefined };
+};
+
 /**
- * A config whose secret is read, for `createComponent`. A store of kind `lmdb` has its `path`. Without the key `store`,
+ * A config whose secrets are read, for `createComponent`. A store of kind `lmdb` has its `path`. Without the key `store`,
  * `createComponent` keeps everything in memory.
  */
-export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
+export type ResolvedConfig = Omit<ComponentConfig, "component" | "store"> & {
+  readonly store?: ComponentConfig["store"] | ResolvedRedisStore;
   readonly component: {
     readonly domain: string;
     readonly host: string;
@@ -150,7 +161,7 @@ async function resolveSecret(config: ComponentConfig, file: string): Promise<Res
   return {
     ...config,
     dashboard: resolveDashboardFiles(config.dashboard, file),
-    store: resolveStore(config.store, file, process.env["STATE_DIRECTORY"]),
+    store: await resolveStore(config.store, file, process.env["STATE_DIRECTORY"], readText),
     component: { domain, host, port, localDomains, secret: text, secretFile: path, ...(tls && { tls }) },
   };
 }

@@ -16,7 +16,7 @@ const JSON_SCHEMA = new URL("packages/component/config.schema.json", ROOT);
 /** Comments of all keys, by path, such as `limits.maxLinks`. */
 const COMMENTS = new Map([
   ...commentsIn("config.ts", "configSchema", ""),
-  ...commentsIn("store-config.ts", "lmdb|storeSchema", "store"),
+  ...commentsIn("store-config.ts", "lmdb|redis|bounds|storeSchema", "store"),
 ]);
 
 function* commentsIn(name: string, declarations: string, prefix: string): Iterable<[string, string]> {

@@ -6,17 +6,29 @@ const BESIDE_CONFIG = "stanzapack-data";
 
 /**
  * Returns the store of a config file. A file without the key `store` has a store on LMDB: a restart of the component
- * then loses nothing that was stored. `stateDirectory`: the variable STATE_DIRECTORY of the environment.
+ * then loses nothing that was stored. `stateDirectory`: the variable STATE_DIRECTORY of the environment. `read` returns
+ * the text of a file that the config names, by its path and its key.
  */
-export function resolveStore(
+export async function resolveStore(
   store: StoreConfig | undefined,
   file: string,
   stateDirectory: string | undefined,
-): ResolvedStore {
+  read: (path: string, key: string) => Promise<string>,
+): Promise<ResolvedStore> {
   const given = store ?? storeSchema.parse({ kind: "lmdb" });
-  return given.kind === "memory"
-    ? given
-    : { ...given, path: storeLocation(given.path, file, stateDirectory) };
+  if (given.kind === "memory") return given;
+  if (given.kind === "lmdb") return { ...given, path: storeLocation(given.path, file, stateDirectory) };
+  const { passwordFile, tls, ...rest } = given;
+  const textOf = (name: string, key: string): Promise<string> => read(resolve(dirname(file), name), key);
+  const password =
+    passwordFile === undefined ? undefined : (await textOf(passwordFile, "store.passwordFile")).trim();
+  const { caFile, serverName } = typeof tls === "boolean" ? {} : tls;
+  const ca = caFile === undefined ? undefined : await textOf(caFile, "store.tls.caFile");
+  return {
+    ...rest,
+    ...(password !== undefined && { password }),
+    tls: typeof tls === "boolean" ? tls : { ...(ca && { ca }), ...(serverName && { serverName }) },
+  };
 }
 
 /**

@@ -57,7 +57,7 @@ function setUp(own: Partial<typeof parsed> = {}, kept: StoredCursor[] = []) {
   const broker = new Broker(nothing, codec, limits, createStats(), () => 7, log, budgets);
   onTestFinished(() => broker.stop());
   const { store, cursors } = fakeStore(kept);
-  broker.cursors.use(cursors);
+  void broker.cursors.use(cursors);
   const open = (jid: string): TestLink => {
     const sent: Frame[] = [];
     const link = fakeLink(jid, { maySendData: false, sendFrame: (frame: Frame) => sent.push(frame) });
@@ -227,7 +227,7 @@ describe("cursors", () => {
       { ...cursor, at: 0 },
       { ...cursor, cursor: "b", at: 0 },
     ]);
-    cursors.use(stored);
+    void cursors.use(stored);
     const held = cursors.find(NODE, "bob@x", "b") as NonNullable<ReturnType<Cursors["find"]>>;
     held.holder = { outlet: {} } as never;
     for (now = 10_000; now <= 200_000; now += 10_000) {

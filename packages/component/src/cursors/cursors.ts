@@ -1,7 +1,7 @@
 import { StanzapackError } from "@stanzapack/wire";
 import { wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
-import type { Later } from "../base/later.js";
+import { whenKnown, type Later } from "../base/later.js";
 import { Tally } from "../base/tally.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentLimits } from "../config/config.js";
@@ -62,11 +62,13 @@ export class Cursors {
     private readonly now: () => number = wallNow,
   ) {}
 
-  /** Brings back the cursors of a store, and keeps all cursors there from now on. */
-  use(store: StoredCursors): void {
-    this.store = store;
-    for (const { node, owner, cursor, epoch, offset, at } of store.all())
-      this.add(new Cursor(node, owner, cursor, epoch, offset, at));
+  /** Brings back the cursors of a store, and keeps all cursors there from now on. Rejects with `store-failed`. */
+  use(store: StoredCursors): Later<void> {
+    return whenKnown(store.all(), (all) => {
+      this.store = store;
+      for (const { node, owner, cursor, epoch, offset, at } of all)
+        this.add(new Cursor(node, owner, cursor, epoch, offset, at));
+    });
   }
 
   get size(): number {
@@ -185,6 +187,11 @@ export class Cursors {
       else if (cursor.holder !== undefined && age > Math.min(REFRESH_MS, expiryMs / 4))
         this.moved.add(cursor);
     }
+  }
+
+  /** The store may have lost cursors: the next `sweep` writes all. */
+  rewrite(): void {
+    for (const cursor of this.all) this.moved.add(cursor);
   }
 
   /** Writes what moved. The store is about to close, and waits for it. */

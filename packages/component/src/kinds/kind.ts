@@ -4,6 +4,8 @@ import type { Service } from "../catalog/service.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
 import type { Lane } from "../fanout/lane.js";
 import type { Arrival } from "../fanout/selector.js";
+import type { TimedStart } from "../store/journal.js";
+import type { StoredEntry } from "../store/store.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 
 /** The last position that a subscriber has. */
@@ -22,6 +24,8 @@ export interface Start {
    * now on.
    */
   readonly since: Since | undefined;
+  /** What `Kind.seek` has found, if `since` is a time. */
+  readonly timed?: TimedStart | undefined;
   /** Undefined: the subscriber is new to the service. */
   readonly standing: StandingPosition | undefined;
   /**
@@ -47,6 +51,11 @@ export interface Kind {
    * The widest window of the publisher, in ms, even while nobody subscribes. Null: then the publisher sends nothing.
    */
   readonly ownWindowMs: number | null;
+  /**
+   * Returns where updates begin that arrived at `time` or later, in ms since 1970. Only kinds with a history have it.
+   * May reject with `store-failed`.
+   */
+  seek?(time: number): Later<TimedStart>;
   /** Sends a new subscription its first data, and puts it on its lane, or on the way to its lane. */
   begin(subscription: Subscription, start: Start): void;
   /**
@@ -76,5 +85,8 @@ export interface Kind {
   sweep?(service: Service, now: number): void;
 }
 
-/** Returns the kind of a new service, with what one service of that kind keeps. */
-export type CreateKind = (record: ServiceRecord) => Kind;
+/**
+ * Returns the kind of a new service, with what one service of that kind keeps. `entries`: those of a map that is brought
+ * back. Default: none.
+ */
+export type CreateKind = (record: ServiceRecord, entries?: Iterable<StoredEntry>) => Kind;

@@ -1,6 +1,6 @@
 import { expect, it, vi } from "vitest";
 import { Arrival } from "../fanout/selector.js";
-import type { MemoryJournal } from "../store/memory-journal.js";
+import type { MemoryJournal } from "../store/memory/memory-journal.js";
 import type { StoredService } from "../store/store.js";
 import { createService } from "../testing/create-service.js";
 import { memoryShelf, storedShelf } from "./log-shelves.js";

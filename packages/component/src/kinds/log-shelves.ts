@@ -1,5 +1,5 @@
 import { wallNow } from "@stanzapack/xmpp";
-import type { MemoryJournal } from "../store/memory-journal.js";
+import type { MemoryJournal } from "../store/memory/memory-journal.js";
 import type { StoredService } from "../store/store.js";
 import type { LogShelf } from "./log.js";
 

@@ -2,7 +2,7 @@ import { WHOLE } from "@stanzapack/wire";
 import { expect, it } from "vitest";
 import type { Lane } from "../fanout/lane.js";
 import type { ReadyBody } from "../fanout/ready-body.js";
-import { MemoryJournal } from "../store/memory-journal.js";
+import { MemoryJournal } from "../store/memory/memory-journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { rowsOf, storeOptions } from "../testing/stores.js";
 import type { CatchUpBody } from "./catch-up.js";
@@ -26,7 +26,8 @@ function setUp() {
   };
   const next = (subscription: Subscription) => {
     const made = source.next(subscription, shared, (encode) => encode());
-    if (made !== undefined) subscription.position = made.to;
+    if (made === undefined || made === "wait") return undefined;
+    subscription.position = made.to;
     return made;
   };
   return { subscribe, next };

@@ -12,7 +12,7 @@ export class LogSource implements CatchUpSource {
     subscription: Subscription,
     shared: Map<string, CatchUpBody>,
     encoding: Encoding,
-  ): CatchUpBody | undefined {
+  ): CatchUpBody | "wait" | undefined {
     const { lane } = subscription;
     for (;;) {
       if (subscription.position >= lane.flushedTo) return undefined;
@@ -24,7 +24,7 @@ export class LogSource implements CatchUpSource {
         DEFAULT_LIMITS.maxRowsPerFrame,
         lane.maxBytes,
       );
-      if (slice === undefined) return undefined;
+      if (slice === undefined || slice === "wait") return slice;
       const projected = { ...slice, rows: slice.rows.map((row) => lane.project(row)) };
       if (lane.fits(projected.rows[0] as Uint8Array)) {
         const made = { to: slice.to, body: encoding(() => lane.encodeAlone(projected)) };

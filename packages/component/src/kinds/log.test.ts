@@ -35,10 +35,11 @@ describe("a subscription to a log", () => {
     ["a position that is gone", { epoch: EPOCH, offset: 2 }, 2, false],
     ["a position that was never reached", { epoch: EPOCH, offset: 12 }, 9, false],
     ["a position of another life", { epoch: EPOCH + 1, offset: 7 }, 3, false],
-  ])("since %s begins there, and catches up", (_, since, position, recovered) => {
+  ])("since %s begins there, and catches up", async (_, since, position, recovered) => {
     const { kind, journal, catchUp, subscribe } = setUp();
     const subscription = subscribe();
-    kind.begin(subscription, { since, standing: undefined, isLive: true, now: 0 });
+    const timed = typeof since === "object" && "time" in since ? await kind.seek(since.time) : undefined;
+    kind.begin(subscription, { since, timed, standing: undefined, isLive: true, now: 0 });
     expect(subscription).toMatchObject({ position, begun: { epoch: EPOCH, offset: position } });
     expect(subscription.recovered).toBe(recovered);
     expect(catchUp.begin.mock.calls).toEqual([[subscription, expect.objectContaining({ journal })]]);

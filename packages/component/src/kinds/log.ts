@@ -6,7 +6,7 @@ import type { ServiceRecord } from "../catalog/service-record.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Lane } from "../fanout/lane.js";
 import type { Arrival } from "../fanout/selector.js";
-import type { ReadableJournal } from "../store/journal.js";
+import type { ReadableJournal, TimedStart } from "../store/journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
 import { LogSource } from "./log-source.js";
@@ -54,9 +54,13 @@ export class LogKind implements Kind {
     return this.shelf.journal;
   }
 
-  begin(subscription: Subscription, { since }: Start): void {
+  seek(time: number): Later<TimedStart> {
+    return this.journal.since(time);
+  }
+
+  begin(subscription: Subscription, { since, timed }: Start): void {
     const { service } = subscription;
-    const { position, recovered } = locate(service.record, this.journal, since);
+    const { position, recovered } = locate(service.record, this.journal, since, timed);
     subscription.position = position;
     subscription.begun = { epoch: service.record.epoch, offset: position };
     subscription.recovered = recovered;
@@ -100,13 +104,12 @@ function locate(
   { epoch, offset }: ServiceRecord,
   journal: ReadableJournal,
   since: Since | undefined,
+  timed: TimedStart | undefined,
 ): { readonly position: number; readonly recovered: boolean | undefined } {
   if (since === undefined) return { position: offset, recovered: undefined };
-  if (since === "first") return { position: journal.first - 1, recovered: true };
-  if ("time" in since) {
-    const start = journal.since(since.time);
-    return { position: start.offset - 1, recovered: start.whole };
-  }
+  if (timed !== undefined) return { position: timed.offset - 1, recovered: timed.whole };
+  // A time without a result of `seek` stands for the beginning: nothing is left out.
+  if (since === "first" || "time" in since) return { position: journal.first - 1, recovered: true };
   // The position is from another life of the service: the subscription receives everything that this life has.
   if (since.epoch !== epoch) return { position: journal.first - 1, recovered: false };
   return {

@@ -118,6 +118,11 @@ export class MapState {
     return { floor, continues, ...(doubt && { doubt }) };
   }
 
+  /** Returns the newest change of each key, in any order. */
+  all(): Iterable<StoredEntry> {
+    return this.byKey.values();
+  }
+
   /** Returns the value of a key as msgpack. */
   get(key: string): Uint8Array | undefined {
     return this.byKey.get(key)?.value;

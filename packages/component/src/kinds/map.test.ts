@@ -38,18 +38,19 @@ function setUp(
   const write = vi.fn<(change: StoredChange) => void>();
   const service = stored && {
     ...{ record: newRecord("alice@x/t", { epoch: EPOCH, offset: stored.offset ?? 0 }), gap: stored.gap },
-    ...{ entries: () => stored.entries ?? [], write },
+    write,
   };
   const config = { ...DEFAULT_CONFIG, kind: "map" as const };
   const id = { owner: "alice@x", name: "t" };
   const record = new ServiceRecord(id, config, EPOCH, 0, service as unknown as StoredService | undefined);
   const onFailed = vi.fn();
-  const kind = new MapKind(record, memory.open("alice@x"), {
+  const parts = {
     ...{ fanOut: fanOut as unknown as FanOut, catchUp: catchUp as unknown as CatchUp, onFailed },
     checks: { look: vi.fn(), ask: vi.fn() } as unknown as MapChecks,
     cursors: { of: () => [], move: vi.fn() },
     bounds: { maxKeys, maxBytes, maxRemovals, maxRemovalBytes: 1e6, maxAgeMs: 1e6, maxPinnedMs: 1e6 },
-  });
+  };
+  const kind = new MapKind(record, memory.open("alice@x"), parts, stored?.entries);
   const lanes = new Map<string, Lane<Subscription>>();
   const it = { record, node: "alice@x/t", lanes } as unknown as Service;
   /** Does what the component does with rows that arrive. Returns the reason of a refusal. */

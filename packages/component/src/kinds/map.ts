@@ -15,7 +15,7 @@ import type { ServiceRecord } from "../catalog/service-record.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Lane } from "../fanout/lane.js";
 import type { Arrival } from "../fanout/selector.js";
-import type { MapWrite } from "../store/store.js";
+import type { MapWrite, StoredEntry } from "../store/store.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
 import type { Kind, MapAsk, StandingPosition, Start } from "./kind.js";
@@ -66,17 +66,20 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
     private readonly record: ServiceRecord,
     private readonly share: MapShare,
     private readonly parts: MapParts,
+    /** Of a map that is brought back. */
+    entries: Iterable<StoredEntry> = [],
   ) {
     const { stored } = record;
     this.state =
       stored === undefined
         ? new MapState(parts.bounds)
         : MapState.restore(parts.bounds, {
-            ...{ entries: stored.entries(), marks: stored.record.map, position: record.offset },
+            ...{ entries, marks: stored.record.map, position: record.offset },
           });
     // A subscriber may stand at the last offset that the crash lost. Nothing of that offset is known here.
     if (stored?.gap !== undefined) this.state.position = record.given = ++record.offset;
     share.hold(this.state.bytes);
+    if (stored !== undefined) stored.keptEntries = () => this.state.all();
   }
 
   /** See `MapFeed`. */

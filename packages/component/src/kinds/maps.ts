@@ -4,6 +4,7 @@ import type { ServiceRecord } from "../catalog/service-record.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { Cursors } from "../cursors/cursors.js";
 import type { FanOut } from "../fanout/fan-out.js";
+import type { StoredEntry } from "../store/store.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
 import { MapKind, type MapBounds } from "./map.js";
@@ -58,13 +59,12 @@ export class Maps {
     return this.memory.used;
   }
 
-  /** Returns the kind of a map: with its state from the store, or empty. */
-  create(record: ServiceRecord): MapKind {
+  /** Returns the kind of a map: with its state from the store, or empty. `entries`: those of the store. */
+  create(record: ServiceRecord, entries?: Iterable<StoredEntry>): MapKind {
     const { fanOut, catchUp, checks, bounds, onFailed } = this;
     const { cursors } = this.parts;
-    return new MapKind(record, this.memory.open(record.id.owner), {
-      ...{ fanOut, catchUp, checks, bounds, cursors, onFailed },
-    });
+    const share = this.memory.open(record.id.owner);
+    return new MapKind(record, share, { fanOut, catchUp, checks, bounds, cursors, onFailed }, entries);
   }
 
   stop(): void {

@@ -1,4 +1,5 @@
 import type { BatchSlice } from "@stanzapack/wire";
+import type { Later } from "../base/later.js";
 
 /** Where a log begins for a subscriber that asks for updates from a time on. */
 export interface TimedStart {
@@ -14,11 +15,15 @@ export interface ReadableJournal {
   readonly first: number;
   /**
    * Returns the next updates from `offset` on, up to the first hole: at least one, and at most `maxRows` and
-   * `maxBytes`. Returns undefined if there is none. Times are by the monotonic clock, in ms.
+   * `maxBytes`. Returns undefined if there is none. `wait`: the updates are being loaded, so the caller asks again in a
+   * later turn. Times are by the monotonic clock, in ms.
    */
-  read(offset: number, maxRows: number, maxBytes: number): BatchSlice | undefined;
-  /** Returns where to begin for updates that arrived at `time` or later, in ms since 1970. */
-  since(time: number): TimedStart;
+  read(offset: number, maxRows: number, maxBytes: number): BatchSlice | "wait" | undefined;
+  /**
+   * Returns where to begin for updates that arrived at `time` or later, in ms since 1970. Rejects with `store-failed` if
+   * a store must be asked and does not answer.
+   */
+  since(time: number): Later<TimedStart>;
 }
 
 /** A journal in memory. */

@@ -1,7 +1,7 @@
 import type { Later } from "../base/later.js";
 import type { Durability } from "../options/service-config.js";
 import type { ReadableJournal } from "./journal.js";
-import type { Retention } from "./retention.js";
+import type { Retention } from "./base/retention.js";
 
 /** The last sequences of one incarnation of a publisher's outbox. */
 export interface StoredProgress {
@@ -123,8 +123,16 @@ export interface StoredService {
   readonly journal: StoredJournal;
   /** Offsets that a crash may have lost. Updates may have had them, so no later update gets them. */
   readonly gap: OffsetRange | undefined;
-  /** The entries of a map, in any order. For a map that is brought back. */
-  entries(): Iterable<StoredEntry>;
+  /**
+   * The entries of a map, in any order. For a map that is brought back: the caller writes nothing until it has them.
+   * Rejects with `store-failed`.
+   */
+  entries(): Later<Iterable<StoredEntry>>;
+  /**
+   * Returns the entries of the map as the last stored change has left them. The owner of the map sets it. A store that
+   * has lost entries writes them again from here.
+   */
+  keptEntries?: (() => Iterable<StoredEntry>) | undefined;
   /**
    * Changes the record and appends rows, all or nothing. Resolves when the change is as safe as the durability
    * promises. From then on readers see the change. Changes of a service take effect in order.
@@ -164,8 +172,8 @@ export interface StoredCursors {
   /** Resolves when the cursor is on the disk. Rejects with `store-failed`. */
   put(cursor: StoredCursor): Later<void>;
   get(key: CursorKey): Later<StoredCursor | undefined>;
-  /** All cursors. */
-  all(): Iterable<StoredCursor>;
+  /** All cursors. Rejects with `store-failed`. */
+  all(): Later<Iterable<StoredCursor>>;
   /** All cursors of a node. */
   ofNode(node: string): Later<StoredCursor[]>;
   /** All cursors of a bare JID. */
@@ -210,6 +218,11 @@ export interface Store {
    */
   sweep(now: number): void;
   usage(): StoreUsage;
+  /**
+   * Called when what the store rests on was restarted, and may have lost the cursors that were written last. Only a store
+   * on another machine calls it.
+   */
+  onRestarted?: (() => void) | undefined;
   /** Writes all waiting changes, and closes the store. Rejects with `store-failed` if a write fails. Idempotent. */
   close(): Promise<void>;
 }

@@ -18,6 +18,7 @@ import {
 } from "@stanzapack/wire";
 import { NS, type DataForm, monotonicNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
+import type { Later } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
 import type { Catalog } from "../catalog/catalog.js";
 import type { Offers } from "../catalog/offers.js";
@@ -138,7 +139,7 @@ export class FrameRequests {
     for (const service of this.parts.catalog.ownedBy(wanted.owner)) {
       try {
         const isMeant = matchesPattern(wanted, service.id);
-        const subscription = isMeant ? this.subscribeTo(service, pattern) : undefined;
+        const subscription = isMeant ? yield* settled(this.subscribeTo(service, pattern)) : undefined;
         if (subscription !== undefined) answers.grant(subscription);
       } catch (error) {
         // A service that refuses, for example because it has too many selections, must not keep the link from the
@@ -155,7 +156,7 @@ export class FrameRequests {
    * asked. An option applies only where it can: `since` to logs, `cursor` to logs and maps, thinning to other kinds,
    * and fields or deadbands to values that are not opaque.
    */
-  private subscribeTo(service: Service, { link, options }: Pattern): LinkSubscription | undefined {
+  private subscribeTo(service: Service, { link, options }: Pattern): Later<LinkSubscription | undefined> {
     if (!service.record.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
     // Whoever asks for a pattern gets what the link can carry.
     if (service.config.kind === "map" && !link.readsMaps) return undefined;
@@ -240,7 +241,7 @@ export class FrameRequests {
       const service = this.parts.catalog.services.get(node);
       if (service === undefined || !this.patterns.has(pattern)) continue;
       try {
-        const subscription = this.subscribeTo(service, pattern);
+        const subscription = yield* settled(this.subscribeTo(service, pattern));
         if (subscription !== undefined) answers.grant(subscription);
       } catch (error) {
         this.refuse(answers, error);

@@ -17,6 +17,7 @@ import type { StandingPosition } from "../kinds/kind.js";
 import type { Logs } from "../kinds/logs.js";
 import type { ClientLink, LinkSubscription } from "../links/client-link.js";
 import type { AskedOptions, ChangedOptions, SubscribeOptions } from "../options/subscribe-options.js";
+import type { TimedStart } from "../store/journal.js";
 import { raiseCredit } from "./credit.js";
 import { grantOptions } from "./grant.js";
 import type { KeptSubscription } from "./resumption.js";
@@ -109,7 +110,7 @@ export class Subscriptions {
     node: string,
     since: Since | undefined,
     now: number,
-    act: (service: Service, now: number) => T,
+    act: (service: Service, now: number) => Later<T>,
   ): Later<T> {
     const service = this.asked(node, link.bareJid, since);
     if (!(service instanceof Promise)) return act(service, now);
@@ -123,8 +124,9 @@ export class Subscriptions {
 
   /**
    * Returns the link's subscription to the service, in a new window and selection if the link had it before.
-   * `standing`: the last position that the subscriber has. For a log, `since` says the same. Throws `not-allowed`,
-   * `pending`, `invalid-options`, `busy` or `limit-exceeded`.
+   * `standing`: the last position that the subscriber has. For a log, `since` says the same. Throws, or rejects with,
+   * `not-allowed`, `pending`, `invalid-options`, `busy` or `limit-exceeded`. If a store must first find the time of
+   * `since`, also `link-required`, `no-such-service` or `store-failed`.
    */
   subscribeTo(
     link: ClientLink,
@@ -132,6 +134,37 @@ export class Subscriptions {
     options: SubscribeOptions,
     now: number,
     standing?: StandingPosition,
+  ): Later<LinkSubscription> {
+    const timed = this.seek(link, service, options);
+    if (!(timed instanceof Promise)) return this.begin(link, service, options, now, standing, timed);
+    return timed.then((found) => {
+      link.assertOpen();
+      if (service.withdrawn)
+        throw new StanzapackError("no-such-service", `\`${service.node}\` was withdrawn meanwhile`);
+      return this.begin(link, service, options, monotonicNow(), standing, found);
+    });
+  }
+
+  /** Finds the time of `since` in a log. Undefined: there is none, or the subscription will be refused. */
+  private seek(
+    { bareJid, taken }: ClientLink,
+    service: Service,
+    { since, cursor }: SubscribeOptions,
+  ): Later<TimedStart | undefined> {
+    const isTime = typeof since === "object" && "time" in since;
+    if (!isTime || taken.has(service) || !service.record.mayTake(bareJid)) return undefined;
+    // The place of a cursor counts instead.
+    if (cursor !== undefined && this.parts.cursors.find(service.node, bareJid, cursor)) return undefined;
+    return service.kind.seek?.(since.time);
+  }
+
+  private begin(
+    link: ClientLink,
+    service: Service,
+    options: SubscribeOptions,
+    now: number,
+    standing: StandingPosition | undefined,
+    timed: TimedStart | undefined,
   ): LinkSubscription {
     const { since } = options;
     const { node } = service;
@@ -191,7 +224,8 @@ export class Subscriptions {
     outlet.open(subscription);
     // The newest request for a cursor counts: its consumer has restarted, perhaps on another machine.
     if (cursor?.holder !== undefined) this.end(cursor.holder, takenOver(cursor, subscription));
-    service.kind.begin(subscription, { since: cursor ?? since, standing, cursor: place, isLive, now });
+    const start = { since: cursor ?? since, timed, standing, cursor: place, isLive, now };
+    service.kind.begin(subscription, start);
     if (place !== undefined && subscription.begun !== undefined)
       subscription.cursor = cursors.hold(subscription, place, subscription.begun);
     service.record.approved.use(link.bareJid, wallNow());

@@ -1,12 +1,12 @@
 import type { Durability } from "../options/service-config.js";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { MapWrite, Store, StoredEntry, StoredService } from "../store/store.js";
-import type { DiskStoreOptions } from "../store/disk-store.js";
-import { newRecord, rowsOf, textsOf } from "./stores.js";
+import type { StoreOptions } from "../store/base/store-options.js";
+import { newRecord, readNow, rowsOf, textsOf } from "./stores.js";
 
 export interface SuiteOptions {
   /** Opens an empty store, and closes it when the test is over. */
-  readonly open: (options?: Partial<DiskStoreOptions>) => Promise<Store>;
+  readonly open: (options?: Partial<StoreOptions>) => Promise<Store>;
   readonly durabilities: readonly Durability[];
 }
 
@@ -14,9 +14,7 @@ export interface SuiteOptions {
 export function storeSuite(name: string, { open, durabilities }: SuiteOptions): void {
   describe.each(durabilities)(`${name}, with durability %s`, (durability) => {
     const NODE = "alice@x/log";
-    async function setUp(
-      options: Partial<DiskStoreOptions> = {},
-    ): Promise<{ store: Store; log: StoredService }> {
+    async function setUp(options: Partial<StoreOptions> = {}): Promise<{ store: Store; log: StoredService }> {
       const store = await open(options);
       onTestFinished(() => store.close());
       return { store, log: await store.create(newRecord(NODE, { durability })) };
@@ -48,18 +46,18 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
 
     it("reads rows from any offset, in slices, with their times", async () => {
       const { log } = await setUp();
-      expect([log.journal.first, log.journal.read(1, 10, 100)]).toEqual([1, undefined]);
+      expect([log.journal.first, await readNow(log.journal, 1, 10, 100)]).toEqual([1, undefined]);
       await Promise.all([log.write({ append: rowsOf(1, 40) }), log.write({ append: rowsOf(41, 50) })]);
       expect(log.record).toMatchObject({ offset: 50 });
       expect(Buffer.from(log.record.last?.row as Uint8Array).toString()).toBe("50");
-      const slice = log.journal.read(20, 5, 1_000);
+      const slice = await readNow(log.journal, 20, 5, 1_000);
       expect(slice).toMatchObject({ from: 20, to: 24 });
       expect((slice?.firstAt as number) - 20_000).toBeCloseTo(0, -1);
       expect((slice?.lastAt as number) - 24_000).toBeCloseTo(0, -1);
-      expect(log.journal.read(49, 10, 1_000)).toMatchObject({ from: 49, to: 50 });
-      expect(log.journal.read(20, 10, 6)).toMatchObject({ from: 20, to: 22 });
-      expect(log.journal.read(20, 10, 0)).toMatchObject({ from: 20, to: 20 });
-      expect(log.journal.read(51, 10, 1_000)).toBeUndefined();
+      expect(await readNow(log.journal, 49, 10, 1_000)).toMatchObject({ from: 49, to: 50 });
+      expect(await readNow(log.journal, 20, 10, 6)).toMatchObject({ from: 20, to: 22 });
+      expect(await readNow(log.journal, 20, 10, 0)).toMatchObject({ from: 20, to: 20 });
+      expect(await readNow(log.journal, 51, 10, 1_000)).toBeUndefined();
       expect(await textsOf(log.journal, 1, 7)).toEqual(
         rowsOf(1, 50).rows.map((row) => Buffer.from(row).toString()),
       );
@@ -71,9 +69,9 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       // Positions 4 and 5 were lost. 6 and 7 were left out on purpose, before 8.
       await log.write({ append: { ...rowsOf(8), from: 6 } });
       await log.write({ append: rowsOf(9) });
-      expect(log.journal.read(2, 10, 100)).toMatchObject({ from: 2, to: 3 });
-      expect(log.journal.read(4, 10, 100)).toMatchObject({ from: 6, to: 9 });
-      expect(log.journal.read(7, 10, 100)).toMatchObject({ from: 7, to: 9 });
+      expect(await readNow(log.journal, 2, 10, 100)).toMatchObject({ from: 2, to: 3 });
+      expect(await readNow(log.journal, 4, 10, 100)).toMatchObject({ from: 6, to: 9 });
+      expect(await readNow(log.journal, 7, 10, 100)).toMatchObject({ from: 7, to: 9 });
     });
 
     it("refuses rows that do not follow", async () => {
@@ -88,7 +86,7 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       for (let offset = 1; offset <= 200; offset += 8)
         await log.write({ append: rowsOf(offset, offset + 7) });
       expect(log.journal.first).toBe(191);
-      expect(log.journal.read(1, 3, 1_000)).toMatchObject({ from: 191, to: 193 });
+      expect(await readNow(log.journal, 1, 3, 1_000)).toMatchObject({ from: 191, to: 193 });
       expect(await textsOf(log.journal)).toHaveLength(10);
       bounds.maxRows = 3;
       await log.write({ append: rowsOf(201) });
@@ -122,15 +120,15 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
 
     it("begins at a time, and says whether older ones of it were dropped", async () => {
       const { log } = await setUp({ retention: { maxRows: 40, maxBytes: 1e9, maxAgeMs: Infinity } });
-      expect(log.journal.since(0)).toEqual({ offset: 1, whole: true });
+      expect(await log.journal.since(0)).toEqual({ offset: 1, whole: true });
       for (let offset = 1; offset <= 40; offset++) await log.write({ append: rowsOf(offset) });
-      expect(log.journal.since(0)).toEqual({ offset: 1, whole: true });
+      expect(await log.journal.since(0)).toEqual({ offset: 1, whole: true });
       for (let offset = 41; offset <= 50; offset++) await log.write({ append: rowsOf(offset) });
-      expect(log.journal.since(10_000)).toEqual({ offset: 11, whole: false });
-      expect(log.journal.since(10_001)).toEqual({ offset: 11, whole: true });
-      expect(log.journal.since(20_000)).toEqual({ offset: 20, whole: true });
-      expect(log.journal.since(20_001)).toEqual({ offset: 21, whole: true });
-      expect(log.journal.since(1e9)).toEqual({ offset: 51, whole: true });
+      expect(await log.journal.since(10_000)).toEqual({ offset: 11, whole: false });
+      expect(await log.journal.since(10_001)).toEqual({ offset: 11, whole: true });
+      expect(await log.journal.since(20_000)).toEqual({ offset: 20, whole: true });
+      expect(await log.journal.since(20_001)).toEqual({ offset: 21, whole: true });
+      expect(await log.journal.since(1e9)).toEqual({ offset: 51, whole: true });
     });
 
     it("ends a service, and gives the next life of the node a greater epoch", async () => {
@@ -142,7 +140,7 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       expect(() => log.write({ append: rowsOf(4) })).toThrow("no longer stored");
       const next = await store.create(newRecord(NODE, { epoch: 7, durability }));
       expect(next.record.epoch).toBe(1_001);
-      expect(next.journal.read(1, 10, 100)).toBeUndefined();
+      expect(await readNow(next.journal, 1, 10, 100)).toBeUndefined();
       await next.write({ append: rowsOf(1) });
       expect(await textsOf(next.journal)).toEqual(["1"]);
     });
@@ -158,8 +156,8 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       });
       const write = (offset: number, writes: readonly MapWrite[], floor = 0): Promise<void> | void =>
         map.write({ offset, map: { writes, marks: { floor, continues: false } } });
-      const listed = (of: StoredService): unknown[] =>
-        [...of.entries()]
+      const listed = async (of: StoredService): Promise<unknown[]> =>
+        [...(await of.entries())]
           .sort((a, b) => (a.key < b.key ? -1 : 1))
           .map(({ value, ...rest }) => ({ ...rest, value: value && Buffer.from(value).toString("latin1") }));
       const of = (...entries: StoredEntry[]): unknown[] =>
@@ -171,16 +169,16 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       // Keys may be longer than those of an engine, and may have a lone surrogate.
       const [long, lone, other] = ["x".repeat(512), "\ud800", "\ud801"];
       await write(1, [put("a", 1, "one"), put(long, 1, "two"), put(lone, 1, "1"), put(other, 1, "2")]);
-      expect(listed(map)).toEqual(
+      expect(await listed(map)).toEqual(
         of(entry("a", 1, "one"), entry(long, 1, "two"), entry(lone, 1, "1"), entry(other, 1, "2")),
       );
       await write(2, [put("a", 2), { type: "forget", key: long }, put("b", 2, "new")], 1);
       expect(map.record).toMatchObject({ offset: 2, map: { floor: 1, continues: false } });
       const kept = of(entry("a", 2), entry("b", 2, "new"), entry(lone, 1, "1"), entry(other, 1, "2"));
-      expect(listed(map)).toEqual(kept);
+      expect(await listed(map)).toEqual(kept);
       map.close();
       const again = (await store.open(NODE)) as StoredService;
-      expect(listed(again)).toEqual(kept);
+      expect(await listed(again)).toEqual(kept);
       await again.write({
         offset: 3,
         map: {
@@ -188,11 +186,11 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
           marks: { floor: 3, continues: true },
         },
       });
-      expect(listed(again)).toEqual(of(entry("b", 3, "x"), entry("d", 3, "y")));
+      expect(await listed(again)).toEqual(of(entry("b", 3, "x"), entry("d", 3, "y")));
       expect(again.record.map).toEqual({ floor: 3, continues: true });
       await again.delete();
       const next = await store.create(newRecord(NODE, { durability }));
-      expect([listed(next), next.record.map]).toEqual([[], undefined]);
+      expect([await listed(next), next.record.map]).toEqual([[], undefined]);
     });
 
     it("keeps a removal of a map, and a cursor that has not passed it, and gives both back", async () => {
@@ -213,7 +211,7 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       });
       map.close();
       const again = (await store.open(NODE)) as StoredService;
-      expect([...again.entries()]).toEqual([removal]);
+      expect([...(await again.entries())]).toEqual([removal]);
       expect(again.record.map).toMatchObject({ floor: 1 });
       expect(await store.cursors.ofNode(NODE)).toEqual([cursor]);
       // Once the cursor has passed the removal.
@@ -221,7 +219,7 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       await again.write({
         map: { writes: [{ type: "forget", key: "b" }], marks: { floor: 2, continues: false } },
       });
-      expect([...again.entries()]).toEqual([]);
+      expect([...(await again.entries())]).toEqual([]);
       expect(again.record.map).toMatchObject({ floor: 2 });
     });
 
@@ -262,7 +260,7 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       await Promise.all([cursor, ...others].map(async (each) => cursors.put(each)));
       await cursors.put({ ...cursor, offset: 6 });
       expect(await cursors.get(cursor)).toEqual({ ...cursor, offset: 6 });
-      expect([...cursors.all()]).toHaveLength(4);
+      expect([...(await cursors.all())]).toHaveLength(4);
       expect(await cursors.ofNode(NODE)).toHaveLength(3);
       expect(await cursors.ofOwner("bob@x")).toHaveLength(3);
       await cursors.delete(cursor);

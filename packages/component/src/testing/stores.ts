@@ -1,8 +1,11 @@
-import { wallNow } from "@stanzapack/xmpp";
-import type { DiskStoreOptions } from "../store/disk-store.js";
-import type { Engine, Item, RangeOptions, Write } from "../store/engine.js";
-import { JournalMemory } from "../store/journal-memory.js";
-import { DEFAULT_EXPIRY } from "../store/lmdb-store.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BatchSlice } from "@stanzapack/wire";
+import { monotonicNow, wallNow } from "@stanzapack/xmpp";
+import type { DiskStoreOptions } from "../store/disk/disk-store.js";
+import type { Engine, Item, RangeOptions, Write } from "../store/disk/engine.js";
+import { JournalMemory } from "../store/base/journal-memory.js";
+import { DEFAULT_EXPIRY } from "../store/base/store-options.js";
+import type { ReadableJournal } from "../store/journal.js";
 import type { NewRows, StoredRecord } from "../store/store.js";
 
 const SHARES = { maxLogBytes: 1e9, maxLogBytesPerJid: 1e9, remotePercent: 100, domainShare: 1 };
@@ -13,7 +16,7 @@ export function storeOptions(options: Partial<DiskStoreOptions> = {}): DiskStore
     intervalMs: 20,
     retention: { maxRows: 1e9, maxBytes: 1e9, maxAgeMs: Infinity },
     expiry: DEFAULT_EXPIRY,
-    diskShares: new JournalMemory(SHARES),
+    storedShares: new JournalMemory(SHARES),
     memoryShares: new JournalMemory(SHARES),
     onDamage: () => undefined,
     onProblem: () => undefined,
@@ -48,15 +51,28 @@ export function rowsOf(from: number, to = from): NewRows {
   };
 }
 
+/** Longest time until a store has loaded some rows, in ms. */
+const LOAD_MS = 60_000;
+
+/** Reads from a journal, and waits while the store loads the rows. */
+export async function readNow(
+  journal: ReadableJournal,
+  offset: number,
+  maxRows: number,
+  maxBytes: number,
+): Promise<BatchSlice | undefined> {
+  for (const until = monotonicNow() + LOAD_MS; ; await sleep(1)) {
+    const slice = journal.read(offset, maxRows, maxBytes);
+    if (slice !== "wait") return slice;
+    if (monotonicNow() > until) throw new Error(`the rows from ${offset} on were not loaded`);
+  }
+}
+
 /** Everything of a journal from `offset` on, as the texts of its rows. */
-export async function textsOf(
-  journal: { read(offset: number, maxRows: number, maxBytes: number): unknown },
-  offset = 1,
-  maxRows = 100,
-): Promise<string[]> {
+export async function textsOf(journal: ReadableJournal, offset = 1, maxRows = 100): Promise<string[]> {
   const texts: string[] = [];
   for (let next = offset; ;) {
-    const slice = (await journal.read(next, maxRows, 1e6)) as { to: number; rows: Uint8Array[] } | undefined;
+    const slice = await readNow(journal, next, maxRows, 1e6);
     if (slice === undefined) return texts;
     for (const row of slice.rows) texts.push(Buffer.from(row).toString());
     next = slice.to + 1;

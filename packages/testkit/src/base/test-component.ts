@@ -9,18 +9,17 @@ const LOG_LEVEL = process.env["STANZAPACK_TEST_LOG"] ?? "error";
 
 /**
  * Starts a sandbox's component as operators run it, but connected through `port`, at which there is a proxy.
- * `storePath`: the folder of its store. Without it, everything is in memory.
+ * `store`: the key of its config. Without it, everything is in memory.
  */
 export function startTestComponent(
   sandbox: Sandbox,
   port: number,
   signal: AbortSignal,
   onFailure?: (how: string) => void,
-  storePath?: string,
+  store?: Readonly<Record<string, unknown>>,
 ): Promise<ComponentProcess> {
   const options = {
-    ...{ command: COMMAND, port, signal, logLevel: LOG_LEVEL, timeoutMs: READY_MS, onFailure },
-    ...(storePath === undefined ? {} : { storePath }),
+    ...{ command: COMMAND, port, signal, logLevel: LOG_LEVEL, timeoutMs: READY_MS, onFailure, store },
   };
   return startComponentProcess(sandbox, options);
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ComponentProcess, Sandbox } from "@stanzapack/sandbox";
 import type { Random } from "../base/random.js";
 import type { TcpProxy } from "../proxies/tcp-proxy.js";
+import type { PrivateRedis } from "../redis/private-redis.js";
 
 /** The proxies through which one transport's clients are connected. */
 export interface Roads {
@@ -14,6 +15,10 @@ export interface Machinery {
   readonly sandbox: Sandbox;
   readonly component: ComponentProcess;
   readonly componentRoad: TcpProxy;
+  /** Where the component's store is. Undefined: not in Redis. */
+  readonly redis: PrivateRedis | undefined;
+  /** The proxy through which the component is connected to Redis. */
+  readonly redisRoad: TcpProxy | undefined;
 }
 
 /** A fault with all its random values drawn: it does the same each time. */
@@ -189,6 +194,57 @@ const endServer =
     };
   };
 
+const endRedis =
+  (how: "stop" | "kill"): Draw<Machinery> =>
+  (random, options) => {
+    const downMs = drawTime(random, 0, 2_500, options);
+    return {
+      text: `Redis ${how === "stop" ? "stopped" : "killed"}, started again after ${downMs} ms`,
+      async run({ redis }, signal) {
+        await redis?.[how]();
+        await sleep(downMs, undefined, { signal });
+        await redis?.start();
+      },
+    };
+  };
+
+/** Halts the process of Redis: its connections stay, and nobody answers. */
+const haltRedis: Draw<Machinery> = (random, options) => {
+  const haltMs = drawTime(random, 1_000, 9_000, options);
+  return {
+    text: `Redis halted for ${haltMs} ms`,
+    async run({ redis }, signal) {
+      redis?.pause();
+      await sleep(haltMs, undefined, { signal }).finally(() => redis?.proceed());
+    },
+  };
+};
+
+const onRedisRoad =
+  (draw: DrawForRoads): Draw<Machinery> =>
+  (random, options) => {
+    const fault = draw(random, "Redis", options);
+    return { ...fault, run: ({ redisRoad }, signal) => fault.run(redisRoad ? [redisRoad] : [], signal) };
+  };
+
+/** Redis and the component end together, in either order. */
+const endBoth: Draw<Machinery> = (random, options) => {
+  const redisFirst = random.chance(50);
+  const downMs = drawTime(random, 0, 2_500, options);
+  return {
+    text: `Redis and the component killed, ${redisFirst ? "Redis" : "the component"} first`,
+    endsComponent: true,
+    async run({ redis, component }, signal) {
+      if (redisFirst) await redis?.kill();
+      await component.end("SIGKILL");
+      await redis?.kill();
+      await sleep(downMs, undefined, { signal });
+      await redis?.start();
+      await component.start(signal);
+    },
+  };
+};
+
 /** Faults of one transport's clients. */
 export const ROAD_FAULTS = {
   "kill-clients": forParty(drawKill),
@@ -209,15 +265,30 @@ export const MACHINERY_FAULTS = {
   "crash-server": endServer("crash"),
 } as const satisfies Record<string, Draw<Machinery>>;
 
+/** Faults that affect all transports of one server whose component has its store in Redis. */
+export const REDIS_FAULTS = {
+  "kill-redis-stream": onRedisRoad(drawKill),
+  "cut-redis-stream": onRedisRoad(drawCut),
+  "half-redis-stream": onRedisRoad(drawHalf),
+  "crash-redis": endRedis("kill"),
+  "restart-redis": endRedis("stop"),
+  "halt-redis": haltRedis,
+  "crash-redis-and-component": endBoth,
+} as const satisfies Record<string, Draw<Machinery>>;
+
 export type RoadFaultKind = keyof typeof ROAD_FAULTS;
 export type MachineryFaultKind = keyof typeof MACHINERY_FAULTS;
 /** `storm`: one fault of each sort at once. */
-export type FaultKind = RoadFaultKind | MachineryFaultKind | "storm";
+export type RedisFaultKind = keyof typeof REDIS_FAULTS;
+export type FaultKind = RoadFaultKind | MachineryFaultKind | RedisFaultKind | "storm";
 
 export const ROAD_FAULT_KINDS = Object.keys(ROAD_FAULTS) as RoadFaultKind[];
 export const MACHINERY_FAULT_KINDS = Object.keys(MACHINERY_FAULTS) as MachineryFaultKind[];
+export const REDIS_FAULT_KINDS = Object.keys(REDIS_FAULTS) as RedisFaultKind[];
+/** Faults of each stage. Consecutive seeds take them in turn, so their order stays. */
 export const FAULT_KINDS: readonly FaultKind[] = [...ROAD_FAULT_KINDS, ...MACHINERY_FAULT_KINDS, "storm"];
 
 export const isRoadFault = (kind: FaultKind): kind is RoadFaultKind => Object.hasOwn(ROAD_FAULTS, kind);
+export const isRedisFault = (kind: FaultKind): kind is RedisFaultKind => Object.hasOwn(REDIS_FAULTS, kind);
 export const isMachineryFault = (kind: FaultKind): kind is MachineryFaultKind =>
   Object.hasOwn(MACHINERY_FAULTS, kind);

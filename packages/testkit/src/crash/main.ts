@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
 import { readChoice, readWhole, runRowCommand } from "../base/command.js";
-import { FAULT_KINDS, type FaultKind } from "./faults.js";
+import { FAULT_KINDS, REDIS_FAULT_KINDS, type FaultKind } from "./faults.js";
 import { formatRows } from "./report.js";
 import type { CrashRow } from "./round.js";
 import { runCrashes } from "./run.js";
@@ -32,8 +32,8 @@ account. After each round everything that was promised must be there.
   --server S     prosody or ejabberd (default: both at once)
   --transport T  tcp, websocket or bosh (default: all)
   --fault F      the only fault, in every round (default: all faults, one after another)
-  --store S      memory: the component forgets everything when its process ends. lmdb: it has a store on its disk
-                 (default: lmdb)
+  --store S      memory: the component forgets everything when its process ends. lmdb: it has a store on its disk.
+                 redis: it has a store in a Redis of its own (default: lmdb)
   --durability D durability of the logs and maps in the store. sync: nothing may be lost or repeated. interval: a
                  component that is killed may lose what it had not stored yet, at most two seconds of it; what was
                  delivered but not stored may be repeated. (default: both, the transports in turn)
@@ -42,6 +42,7 @@ account. After each round everything that was promised must be there.
   --help         print this text
 
 Faults: ${FAULT_KINDS.join(", ")}.
+With \`--store redis\` also: ${REDIS_FAULT_KINDS.join(", ")}.
 Consecutive seeds go through all faults. \`clients\` are the publisher, one subscriber, all subscribers, or everyone.
 
 Rows: {server, transport, store, round, seed, fault, durability, process, killed, published, acknowledged, delivered,
@@ -92,12 +93,13 @@ function readArguments(): Arguments {
   });
   const [store = "lmdb"] = readChoice("--store", values.store, STORES);
   const stored = readChoice("--durability", values.durability, STORED_DURABILITIES);
+  const faults = store === "redis" ? [...REDIS_FAULT_KINDS, ...FAULT_KINDS] : FAULT_KINDS;
   return {
     rounds: readWhole("--rounds", values.rounds, 1),
     seed: readWhole("--seed", values.seed, 0),
     servers: readChoice("--server", values.server, SERVERS),
     transports: readChoice("--transport", values.transport, TRANSPORTS),
-    faults: readChoice("--fault", values.fault, FAULT_KINDS),
+    faults: readChoice("--fault", values.fault, faults),
     store,
     durabilities: store === "memory" ? ["none"] : stored,
     swift: values.swift,

@@ -5,9 +5,11 @@ import { createRandom } from "../base/random.js";
 import { Crew, type CrewReport } from "./crew.js";
 import {
   isMachineryFault,
+  isRedisFault,
   isRoadFault,
   MACHINERY_FAULT_KINDS,
   MACHINERY_FAULTS,
+  REDIS_FAULTS,
   ROAD_FAULT_KINDS,
   ROAD_FAULTS,
   type DrawOptions,
@@ -180,6 +182,7 @@ function drawShared(options: RoundOptions): Fault<Machinery> | undefined {
   const kind = [...options.faults.values()].find((one) => !isRoadFault(one));
   if (kind === undefined) return undefined;
   const random = createRandom(mix(options.seed, 3));
+  if (isRedisFault(kind)) return REDIS_FAULTS[kind](random, options);
   const drawn = isMachineryFault(kind) ? kind : random.pick(MACHINERY_FAULT_KINDS);
   return MACHINERY_FAULTS[drawn](random, options);
 }

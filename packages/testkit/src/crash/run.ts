@@ -35,7 +35,7 @@ async function runServer(server: ServerKind, options: CrashOptions): Promise<voi
   const stage = await startStage(server, signal, options.store);
   let residents: Residents | undefined;
   try {
-    if (options.store === "lmdb") residents = await Residents.start(stage, transports, signal);
+    if (options.store !== "memory") residents = await Residents.start(stage, transports, signal);
     for (let round = 1; round <= rounds; round++) {
       const seed = firstSeed + round - 1;
       const fault = options.faults[seed % options.faults.length] as FaultKind;
@@ -63,7 +63,7 @@ function repeatCommand(
 ): string {
   const options = [
     ...["--rounds 1", `--seed ${seed}`, `--server ${server}`, `--fault ${fault}`, `--store ${store}`],
-    ...(durabilities.length === 1 && store === "lmdb" ? [`--durability ${durabilities[0]}`] : []),
+    ...(durabilities.length === 1 && store !== "memory" ? [`--durability ${durabilities[0]}`] : []),
     ...(transports.length === 1 ? [`--transport ${transports[0]}`] : []),
     ...(swift ? ["--swift"] : []),
   ];

@@ -12,6 +12,7 @@ import {
 import type { TransportKind } from "@stanzapack/xmpp";
 import { startTestComponent } from "../base/test-component.js";
 import { startTcpProxy, type TcpProxy } from "../proxies/tcp-proxy.js";
+import { startPrivateRedis, type PrivateRedis } from "../redis/private-redis.js";
 import type { Machinery } from "./faults.js";
 
 export const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
@@ -19,9 +20,9 @@ export const ROLES = ["publisher", "first", "live", "slow"] as const;
 /** Programs that live through all rounds, each in a process of its own. */
 export const RESIDENT_ROLES = ["publisher", "subscriber"] as const;
 /** Where the component keeps logs. */
-export const STORES = ["memory", "lmdb"] as const;
+export const STORES = ["memory", "lmdb", "redis"] as const;
 export type StoreKind = (typeof STORES)[number];
-/** Durabilities of logs in a store on the disk. */
+/** Durabilities of logs in a store. */
 export const STORED_DURABILITIES = ["sync", "interval"] as const;
 /** Durability of a log: `none` is that of a component that has it in memory. */
 export type LogDurability = (typeof STORED_DURABILITIES)[number] | "none";
@@ -50,28 +51,33 @@ export async function startStage(server: ServerKind, signal: AbortSignal, store:
   setMaxListeners(0, signal);
   const users = [
     ...TRANSPORTS.flatMap((transport) => ROLES.map((role) => `${transport}-${role}`)),
-    ...(store === "lmdb" ? RESIDENT_ROLES.map((role) => `resident-${role}`) : []),
+    ...(store !== "memory" ? RESIDENT_ROLES.map((role) => `resident-${role}`) : []),
   ];
   const sandbox = await startSandbox({ server, users, signal });
   let folder: string | undefined;
+  let redis: PrivateRedis | undefined;
+  let redisRoad: TcpProxy | undefined;
   let componentRoad: TcpProxy | undefined;
   let component: ComponentProcess | undefined;
   const componentFailures: string[] = [];
   const stop = async (): Promise<void> => {
     await component?.end("SIGKILL");
     await componentRoad?.close();
+    await redisRoad?.close();
+    await redis?.close();
     await sandbox.stop();
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   };
   try {
     if (store === "lmdb") folder = await mkdtemp(join(tmpdir(), "stanzapack-crash-"));
+    if (store === "redis") redisRoad = await startTcpProxy((redis = await startPrivateRedis()));
     componentRoad = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });
     component = await startTestComponent(
       sandbox,
       componentRoad.port,
       signal,
       (how) => componentFailures.push(how),
-      folder === undefined ? undefined : join(folder, "store"),
+      storeConfig(folder, redisRoad),
     );
   } catch (error) {
     await stop();
@@ -87,6 +93,8 @@ export async function startStage(server: ServerKind, signal: AbortSignal, store:
     sandbox,
     component,
     componentRoad,
+    redis,
+    redisRoad,
     componentFailures,
     nextName: () => `log-${++logs}`,
     account: (transport, role) => accountOf(`${transport}-${role}`),
@@ -99,6 +107,15 @@ export async function startStage(server: ServerKind, signal: AbortSignal, store:
     },
     stop,
   };
+}
+
+/** The key `store` of the component's config. */
+function storeConfig(
+  folder: string | undefined,
+  redisRoad: TcpProxy | undefined,
+): Readonly<Record<string, unknown>> | undefined {
+  if (folder !== undefined) return { kind: "lmdb", path: join(folder, "store") };
+  return redisRoad && { kind: "redis", port: redisRoad.port };
 }
 
 function urlOf({ url, websocketUrl, boshUrl }: Sandbox, transport: TransportKind): string {

@@ -15,7 +15,7 @@ interface JournalOptions {
   readonly json?: true;
 }
 
-const STORES = ["memory", "lmdb"];
+const STORES = ["memory", "lmdb", "redis"];
 const DURABILITIES = ["none", "interval", "sync"];
 
 export function addJournal(bench: Command): void {
@@ -52,8 +52,9 @@ export function addJournal(bench: Command): void {
     .addHelpText(
       "after",
       `
-Lists are separated by commas. Without a list, the command takes everything that the list may have. The store \`memory\`
-is measured with the durability \`none\` alone.
+Lists are separated by commas. Without a list, the command takes everything that the list may have, but for the store
+\`redis\`, which needs Redis: the command starts one of its own. The store \`memory\` is measured with the durability
+\`none\` alone, and \`redis\` with the others, and without restarts.
 
 Rows: {store, durability, writers, appendsPerSecond, p99Ms, bytesPerAppend, keptBytesPerUpdate, entries, stop, restartMs,
 openMs}. An append is one update, and is over when it is acknowledged: with \`sync\`, flushed to the disk. The time of

@@ -16,7 +16,9 @@ export const STORE_CHECKS: readonly Check<ComponentState>[] = [
   {
     ...{ id: "store-folder", side: "component", deadlineMs: STORE_MS, needs: ["secret"] },
     async run(state) {
-      const path = pathOf(resolvedOf(state));
+      const config = resolvedOf(state);
+      const path = pathOf(config);
+      if (config.store?.kind === "redis") return skipped("the store is in Redis, not in a folder");
       if (path === undefined) return skipped("the store is in memory: a restart loses everything");
       try {
         const existing = await nearest(path);
