@@ -236,13 +236,14 @@ describe.each(behind("prosody"))("what the dashboard says of faults made on purp
   it.runIf(isRoot)("a disk that is full", async () => {
     const disk = join(folder, "disk");
     const resize = (size: string): Buffer => execFileSync("mount", ["-o", `remount,size=${size}`, disk]);
+    // The record of a new service would not be stored either, and the offer would be refused.
+    const archive = await (await logIn("dave")).offer("archive", { kind: "log", durability: "sync" });
     resize("16m");
     expect(() => writeFileSync(join(disk, "full"), Buffer.alloc(64_000_000))).toThrow("ENOSPC");
     onTestFinished(() => {
       rmSync(join(disk, "full"));
       resize(AMPLE);
     });
-    const archive = await (await logIn("dave")).offer("archive", { kind: "log", durability: "sync" });
     const counter = publishCounter(() => archive.publish(randomBytes(9_000).toString("base64")), 100);
     onTestFinished(() => counter.stop());
     await says("#findings li", /The store cannot write: .*(ENOSPC|[Nn]o space|full)/);

@@ -1,5 +1,4 @@
-import { statSync } from "node:fs";
-import { statfs } from "node:fs/promises";
+import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 import type { Engine, Item, RangeOptions, Write } from "./engine.js";
@@ -8,6 +7,11 @@ import { seal, unseal } from "./seal.js";
 
 /** If less space is free after a failed commit, in bytes, the error says that the disk is full. */
 const FULL_BYTES = 1_048_576;
+/**
+ * Free space that a commit needs beside twice its bytes, in bytes. LMDB 3.5.6 must not meet a full disk: where a write
+ * fails, it writes its message beyond the end of a buffer of 100 bytes, and may abort the process.
+ */
+const RESERVE_BYTES = 262_144;
 
 /** Statistics of LMDB that its types do not declare. */
 interface LmdbStats {
@@ -56,6 +60,7 @@ export class LmdbEngine implements Engine {
   }
 
   async commit(writes: readonly Write[]): Promise<void> {
+    this.assertSpace(writes);
     const commit = this.committed + 1;
     try {
       await this.db.batch(() => {
@@ -69,20 +74,36 @@ export class LmdbEngine implements Engine {
     this.committed = commit;
   }
 
+  /** Throws `store-failed` if the disk has no room for the writes. */
+  private assertSpace(writes: readonly Write[]): void {
+    const bytes = writes.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0);
+    const free = this.freeBytes();
+    if (free < 2 * bytes + RESERVE_BYTES) throw this.full(free);
+  }
+
+  private freeBytes(): number {
+    try {
+      const { bavail, bsize } = statfsSync(dirname(this.path));
+      return bavail * bsize;
+    } catch {
+      return Infinity;
+    }
+  }
+
+  private full(free: number, cause?: unknown): Error {
+    return storeFailed(
+      `the store ${this.path} cannot be written: the disk is full, with ${free} bytes left`,
+      "Make room on the disk. The component then continues by itself.",
+      cause,
+    );
+  }
+
   private async describe(error: unknown): Promise<Error> {
     const cause = await (error as CommitFailure).commitError?.catch((reason: unknown) => reason);
     const text = `the store ${this.path} cannot be written`;
-    const free = await statfs(dirname(this.path)).then(
-      ({ bavail, bsize }) => bavail * bsize,
-      () => Infinity,
-    );
     // If the disk takes only a part of a write, LMDB reports "Input/output error".
-    if (free < FULL_BYTES)
-      return storeFailed(
-        `${text}: the disk is full, with ${free} bytes left`,
-        "Make room on the disk. The component then continues by itself.",
-        cause,
-      );
+    const free = this.freeBytes();
+    if (free < FULL_BYTES) return this.full(free, cause);
     const { message } = (cause ?? error) as Error;
     return storeFailed(`${text}: ${message}`, "Repair the disk, then restart the component.", cause ?? error);
   }
