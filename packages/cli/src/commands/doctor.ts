@@ -35,7 +35,7 @@ Run the component's side on the component's machine, as the component's user. Wi
 uses the domain of the config file. With an address (--url, --websocket-url or --bosh-url) it looks up no other address.
 
 Examples:
-  $ sudo -u stanzapack stanzapack doctor --config /etc/stanzapack.yaml
+  $ sudo -u stanzapack stanzapack doctor --config /etc/stanzapack.yml
   $ stanzapack doctor --jid bob@example.org --password-file bob.password --component streams.example.org
   $ stanzapack doctor --json … | jq -r '.[] | select(.result == "failure") | .check'`,
     )

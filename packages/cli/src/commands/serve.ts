@@ -60,10 +60,10 @@ STANZAPACK_COMPONENT_DOMAIN and STANZAPACK_COMPONENT_SECRET_FILE are set.
 The level \`info\` logs links, services, refusals and cut-offs, at most 20 lines of each kind in 10 s.
 
 Examples:
-  $ stanzapack serve --config stanzapack.yaml
-  $ stanzapack serve --config stanzapack.yaml --check
-  $ stanzapack serve --config stanzapack.yaml --print-config
-  $ stanzapack serve --config stanzapack.yaml 2> >(npx pino-pretty >&2)`,
+  $ stanzapack serve --config stanzapack.yml
+  $ stanzapack serve --config stanzapack.yml --check
+  $ stanzapack serve --config stanzapack.yml --print-config
+  $ stanzapack serve --config stanzapack.yml 2> >(npx pino-pretty >&2)`,
     )
     .action(lazily(async () => (await import("../actions/serve.js")).serve));
 }

@@ -15,14 +15,14 @@ export class ClientRows {
   private describe(link: ClientLink, now: number, seconds: number): ClientRow {
     const { session, stream, services, subscriptions, detached, throttle } = link;
     const { unacked, waitingSince = now } = session;
-    const [first, ...others] = detached;
-    const unread = (first === undefined ? [] : [first, ...others]).filter(({ hasCredit }) => !hasCredit);
+    const waiting = [...detached];
+    const unread = waiting.filter(({ hasCredit }) => !hasCredit);
     return {
       since: Math.round(link.openedAt + wallAheadMs()),
       envelope: stream.leanChars > 0 ? "lean" : "ibb",
       suspended: link.suspension !== undefined,
       ...{ services: services.size, subscriptions: subscriptions.size, waiting: detached.size },
-      ...{ unread: unread.length, waitingFor: first?.service.node ?? null },
+      ...{ unread: unread.length, waitingFor: waiting[0]?.service.node ?? null },
       ...{ unacked, unackedSeconds: Math.floor((now - waitingSince) / 1_000) },
       slowedMs: throttle.windowMs,
       stanzas: this.rates.read(link, { stanzas: session.sentStanzas }, seconds).stanzas,

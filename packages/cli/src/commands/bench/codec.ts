@@ -42,7 +42,7 @@ export function addCodec(bench: Command): void {
     )
     .option("--workload <list>", ROW_SETS.join(", "), list(ROW_SETS))
     .option("--batch <list>", "numbers of updates in a stanza (default: 1,10,50,100)", listOf(parseCount))
-    .option("--quick", "one minute: batches of 10 and 100 unless --batch is given, and fewer passes")
+    .option("--quick", "up to three minutes: batches of 10 and 100 unless --batch is given, and fewer passes")
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { hashOfMapKey } from "../base/map-entries.js";
+import type { CursorKey } from "../store.js";
 
 /** The first byte of a key: one table for each kind of content. A number never gets another meaning. */
 export const TABLE = {
@@ -81,27 +82,11 @@ export function epochKey(node: string): Uint8Array {
   return keyOf(TABLE.epoch, hashOf(node));
 }
 
-export function cursorKey({
-  node,
-  owner,
-  cursor,
-}: {
-  node: string;
-  owner: string;
-  cursor: string;
-}): Uint8Array {
+export function cursorKey({ node, owner, cursor }: CursorKey): Uint8Array {
   return keyOf(TABLE.cursor, hashOf(node), hashOf(owner, cursor));
 }
 
-export function ownerKey({
-  node,
-  owner,
-  cursor,
-}: {
-  node: string;
-  owner: string;
-  cursor: string;
-}): Uint8Array {
+export function ownerKey({ node, owner, cursor }: CursorKey): Uint8Array {
   return keyOf(TABLE.cursorOfOwner, hashOf(owner), hashOf(node), hashOf(owner, cursor));
 }
 
