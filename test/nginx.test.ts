@@ -6,6 +6,7 @@ import { createClientConnection, NS, xml, type Connection } from "@stanzapack/xm
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { accountOf } from "./support/accounts.js";
 import { launchChromium, serveExample } from "./support/browser.js";
+import { expectComplete, hear, type Heard } from "./support/completeness.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
 /** Whether to print the table of `docker/README.md`. */
@@ -55,19 +56,14 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
       const subscription = await bob.subscribe<{ value: number; text: string }>("alice@localhost/counter", {
         windowMs: 100,
       });
-      const values: number[] = [];
-      const holes: unknown[] = [];
-      subscription.on("update", ({ value: { value, text } }) => {
+      const heard = hear(subscription, ({ value, text }) => {
         expect(text).toBe("ü€😀 ".repeat(20));
-        values.push(value);
+        return value;
       });
-      for (const event of ["lost", "conflated", "reset"] as const)
-        subscription.on(event, (range) => holes.push(range));
-      await until(() => values.length > 200, 20_000, "values");
+      await until(() => heard.updates.length > 200, 20_000, "values");
       counter.stop();
-      await until(() => values.at(-1) === counter.count, 5_000, "the newest value");
-      expect(holes).toEqual([]);
-      expect(values).toEqual(values.map((_, i) => (values[0] as number) + i));
+      await until(() => heard.updates.at(-1)?.value === counter.count, 5_000, "the newest value");
+      expectComplete(heard);
       await Promise.all([alice.close(), bob.close()]);
     });
 
@@ -253,18 +249,20 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
     });
     await page.goto(example.url);
     const { jid, password } = login("bob");
-    const values = await page.evaluate<number[]>(`(async () => {
+    const heard = await page.evaluate<Heard>(`(async () => {
       const { connect } = await import("./stanzapack.js");
       const options = ${JSON.stringify({ jid, password, component: stack.domain, url: open.boshUrl })};
       const me = await connect(options);
       const numbers = await me.subscribe("alice@localhost/numbers", { windowMs: 100 });
-      const values = [];
-      for await (const { value } of numbers) if (values.push(value) > 50) break;
+      const [updates, ranges] = [[], []];
+      for (const event of ["lost", "conflated", "reset"])
+        numbers.on(event, ({ from, to }) => ranges.push({ event, from, to }));
+      for await (const { value, offset } of numbers) if (updates.push({ value, offset }) > 50) break;
       await me.close();
-      return values;
+      return { updates, ranges };
     })()`);
     counter.stop();
-    expect(values).toEqual(values.map((_, i) => (values[0] as number) + i));
+    expectComplete(heard);
     expect([...protocols]).toEqual(["h2 200"]);
     // Pages of any other origin may not read the answers.
     await open.reload({ origins: [] });

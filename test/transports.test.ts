@@ -1,6 +1,7 @@
 import { startHttpFaultProxy, until, type HttpFault } from "@stanzapack/testkit";
 import { createClientConnection, NS, xml, type Connection } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { expectComplete, hear } from "./support/completeness.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 import { loginOf, startTransportProxies, TRANSPORTS, urlOf } from "./support/transport-proxies.js";
 
@@ -22,16 +23,11 @@ describe.each(SERVERS)("transports to %s", (server) => {
       const service = await alice.offer("counter");
       const counter = publishCounter((value) => service.publish(value), 10);
       const subscription = await bob.subscribe<number>("alice@localhost/counter", { windowMs: 100 });
-      const values: number[] = [];
-      const holes: unknown[] = [];
-      subscription.on("update", ({ value }) => values.push(value));
-      subscription.on("lost", (range) => holes.push(range));
-      subscription.on("conflated", (range) => holes.push(range));
-      await until(() => values.length > 200, 20_000, "values");
+      const heard = hear(subscription);
+      await until(() => heard.updates.length > 200, 20_000, "values");
       counter.stop();
-      await until(() => values.at(-1) === counter.count, 5_000, "the newest value");
-      expect(holes).toEqual([]);
-      expect(values).toEqual(values.map((_, i) => (values[0] as number) + i));
+      await until(() => heard.updates.at(-1)?.value === counter.count, 5_000, "the newest value");
+      expectComplete(heard);
       await Promise.all([alice.close(), bob.close()]);
     });
 
