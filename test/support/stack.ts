@@ -141,7 +141,7 @@ export async function startStack(
   return stack;
 }
 
-function createTestLogger(): Logger {
+export function createTestLogger(): Logger {
   const lines: string[] = [];
   const last = {
     write(line: string): void {

@@ -45,6 +45,7 @@ import { survey } from "./metrics/survey.js";
 import { OwnServices } from "./overview/own-services.js";
 import { FreeSpace } from "./store/disk/free-space.js";
 import { describePlace, openStore } from "./store/open-store.js";
+import type { Nodes } from "./nodes/nodes.js";
 import type { Store } from "./store/store.js";
 import type { SpanSink } from "./tracing/otlp.js";
 import { Tracing } from "./tracing/tracing.js";
@@ -123,6 +124,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const roundTrip = new RoundTrip(connection);
   const freeSpace = config.store.kind === "lmdb" ? new FreeSpace(config.store.path) : undefined;
   let store: Store | undefined;
+  let nodes: Nodes | undefined;
   const readStats = (): ComponentStats => ({
     ...stats,
     services: broker.catalog.services.size,
@@ -282,10 +284,26 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     if (monitoring !== undefined || adminSettings.admins.length > 0) roundTrip.start();
   }
 
+  /** Takes this node's place among others. Resolves to how many services it brings back. */
+  async function joinNodes(shared: Store, { weight, region }: NonNullable<typeof config.nodes>): Promise<number> {
+    const { Nodes } = await import("./nodes/nodes.js");
+    nodes = new Nodes({
+      ...{ domain, broker, store: shared, log },
+      describe: () => ({
+        ...{ weight, region, links: links.size, services: broker.catalog.services.size },
+        subscriptions: countSubscriptions(broker),
+      }),
+      verify: (fullJid) => links.verify(fullJid),
+    });
+    return nodes.start();
+  }
+
   /** Opens the store, once, and brings back what it has. */
   async function restore(): Promise<void> {
     if (store !== undefined) return;
     store = await openStore(config.store, limits, isOurs, log, stats, monitoring?.committed);
+    if (config.nodes !== undefined && store?.share === undefined)
+      throw new StanzapackError("invalid-options", "`nodes` needs `store: { kind: redis }`, which nodes share");
     if (store === undefined || config.store.kind === "memory") {
       log.info({ store: "memory" }, "everything is kept in memory: a restart of the component loses it");
       return;
@@ -293,7 +311,9 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     broker.stored.use(store);
     await broker.cursors.use(store.cursors);
     store.onRestarted = () => broker.cursors.rewrite();
-    const services = await broker.offers.restore();
+    const services = await (config.nodes === undefined
+      ? broker.offers.restore()
+      : joinNodes(store, config.nodes));
     const { kind } = config.store;
     const place = kind === "lmdb" ? { path: config.store.path } : { redis: describePlace(config.store) };
     log.info(
@@ -304,6 +324,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
 
   function sweep(now: number): void {
     broker.sweep(now);
+    nodes?.sweep(now);
     ownServices.sweep(now);
     store?.sweep(wallNow());
     links.sweep(now);
@@ -330,6 +351,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     await connection.stop();
     await monitoring?.stop();
     await spans?.stop();
+    await nodes?.stop();
     await store?.close();
   }
   return component;

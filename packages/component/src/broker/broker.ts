@@ -41,7 +41,8 @@ export class Broker {
   readonly calls: Calls;
   /** Memory of the encoders of all lanes. */
   readonly laneMemory: LaneMemory;
-  private readonly publishers: Publishers;
+  readonly publishers: Publishers;
+  readonly createKind: CreateKind;
   private readonly newest: NewestValues;
   readonly logs: Logs;
   readonly maps: Maps;
@@ -86,10 +87,10 @@ export class Broker {
       { budgets, stats, log, cursors },
       (subscription, error) => this.subscriptions.end(subscription, error),
     ));
-    const createKind: CreateKind = (record, entries) => {
+    const createKind: CreateKind = (this.createKind = (record, entries) => {
       const { kind } = record.config;
       return kind === "log" ? logs.create(record) : kind === "map" ? maps.create(record, entries) : value;
-    };
+    });
     const stored = (this.stored = new StoredServices(randomId, log, stats));
     approvals.onApproved = (service) => void stored.changed(service.record);
     const offerParts = { ...shared, publishers, status, subscriptions, createKind, stored };

@@ -3,10 +3,12 @@ import { wallNow } from "@stanzapack/xmpp";
 import type { Later } from "../../base/later.js";
 import type { Durability } from "../../options/service-config.js";
 import { storeFailed } from "../base/failure.js";
+import { JournalMemory } from "../base/journal-memory.js";
 import { ownerOf } from "../base/records.js";
 import { tighter, type Retention } from "../base/retention.js";
 import { MAX_UNWRITTEN_BYTES, type StoreOptions } from "../base/store-options.js";
 import { MemoryStore } from "../memory/memory-store.js";
+import type { FollowedService, NodeStore } from "../../nodes/node-store.js";
 import type { OpenOptions, Store, StoredRecord, StoredService, StoreUsage } from "../store.js";
 import { ChunkCache } from "./chunks.js";
 import { Connections } from "./connections.js";
@@ -19,12 +21,20 @@ import type { RedisServer, Reply, Send } from "./redis-link.js";
 import { readMap } from "./redis-map.js";
 import { RedisReader } from "./redis-reader.js";
 import { RedisService } from "./redis-service.js";
+import { FollowedRedisService } from "./followed-service.js";
+import { FOLLOW } from "./node-scripts.js";
+import { RedisNodes } from "./redis-nodes.js";
 import { CREATE, OPEN } from "./scripts.js";
 import { writeVersion } from "./server-check.js";
 import { RedisAway } from "./trouble.js";
 
 /** Most bytes of rows that were read from Redis for subscribers. 32 MiB: some 100 readers at a time. */
 const MAX_CHUNK_BYTES = 33_554_432;
+/** What a node only reads counts where it is written. */
+const UNBOUNDED = new JournalMemory({
+  ...{ maxLogBytes: Infinity, maxLogBytesPerJid: Infinity, remotePercent: 100, domainShare: Infinity },
+});
+const NO_RETENTION: Retention = { maxRows: Infinity, maxBytes: Infinity, maxAgeMs: Infinity };
 /** Records that one step of the start reads. */
 const STEP = 500;
 /** Services that one call of `sweep` looks at, and rows of one service that it drops for their age. */
@@ -79,6 +89,7 @@ class RedisStore implements Store {
   /** Tells records of this process from those of others. */
   private readonly nonce = randomUUID();
   private sweeping: Iterator<[string, Known], undefined> | undefined;
+  private nodes: RedisNodes | undefined;
   private closing: Promise<void> | undefined;
   constructor(private readonly options: RedisStoreOptions) {
     const { memoryShares: shares, retention, expiry } = options;
@@ -102,6 +113,60 @@ class RedisStore implements Store {
       const nodes = listed.map(String);
       for (let i = 0; i < nodes.length; i += STEP) await this.load(send, nodes.slice(i, i + STEP));
     });
+  }
+
+  readonly share = (): NodeStore => {
+    const { keys, connections } = this;
+    const { link } = connections;
+    return (this.nodes ??= new RedisNodes({
+      ...{ server: this.options.server, keys, send: link.send, isUp: () => link.up },
+      onDamaged: (text) => this.options.onDamage({ node: undefined, text }),
+      follow: (node) => this.follow(node),
+      refresh: (node) => this.refresh(node),
+    }));
+  };
+
+  private async follow(node: string): Promise<FollowedService | undefined> {
+    const { record, journal, map } = this.keys.service(node);
+    const reply = await this.connections.ask(
+      async (send) => (await send(["EVALSHA", FOLLOW.sha, "2", record, journal])) as readonly Reply[],
+    );
+    const [fields = [], oldest = [], newest = []] = reply;
+    const found = decodeFields(fields);
+    if (found === undefined) return undefined;
+    const { epoch } = found.record;
+    const made = new RedisJournal(
+      {
+        ...{ owner: ownerOf(node), epoch, storedShares: UNBOUNDED, retention: () => NO_RETENTION },
+        ...{ memoryShares: this.options.memoryShares, onDropped: () => undefined },
+        reader: this.readerOf(journal, epoch),
+      },
+      decodeJournal(found, oldest, newest),
+    );
+    return new FollowedRedisService(found.record, made, {
+      readEntries: () => this.connections.ask((send) => readMap(send, map)),
+      look: async () => {
+        const names = ["epoch", "offset", "first", "droppedAt"] as const;
+        const values = (await this.connections.link.send(["HMGET", record, ...names])) as readonly Reply[];
+        if (values[0] === null) return undefined;
+        const [epochNow, offset, first, droppedAt] = values.map((value) => Number(String(value)));
+        return { epoch: epochNow, offset, first, droppedAt } as Record<(typeof names)[number], number>;
+      },
+    });
+  }
+
+  private async refresh(node: string): Promise<StoredRecord | undefined> {
+    const known = this.byNode.get(node);
+    if (known?.service !== undefined) {
+      if (known.service.isOpen) known.service.close();
+      known.service.forget();
+    }
+    this.byNode.delete(node);
+    const fields = await this.connections.ask((send) => send(["HGETALL", this.keys.service(node).record]));
+    const found = this.decode(node, fields);
+    if (found === undefined) return undefined;
+    this.byNode.set(node, { record: found.record, service: undefined });
+    return found.record;
   }
 
   /** Redis was restarted, or another one is the primary: it may have less than before. */
@@ -145,7 +210,7 @@ class RedisStore implements Store {
     const { retention: all, storedShares, memoryShares, expiry, onDamage, onCommit } = this.options;
     const bounds: Retention = own === undefined ? all : tighter(own, all);
     const keys = this.keys.service(node);
-    const { connections, chunks } = this;
+    const { connections } = this;
     const { link } = connections;
     const service: RedisService = new RedisService(
       {
@@ -164,17 +229,23 @@ class RedisStore implements Store {
       new RedisJournal(
         {
           ...{ owner: ownerOf(node), epoch, storedShares, memoryShares, retention: () => bounds },
-          reader: new RedisReader({
-            ...{ chunks, epoch, journal: keys.journal, isUp: () => link.up },
-            run: (script, names, args) => link.run(script, names, args),
-            onProblem: (error) => (error instanceof RedisAway ? undefined : this.options.onProblem(error)),
-          }),
+          reader: this.readerOf(keys.journal, epoch),
           onDropped: () => service.dropped(),
         },
         journal,
       ),
     );
     return service;
+  }
+
+  private readerOf(journal: string, epoch: number): RedisReader {
+    const { chunks, connections } = this;
+    const { link } = connections;
+    return new RedisReader({
+      ...{ chunks, epoch, journal, isUp: () => link.up },
+      run: (script, names, args) => link.run(script, names, args),
+      onProblem: (error) => (error instanceof RedisAway ? undefined : this.options.onProblem(error)),
+    });
   }
 
   private hold(bytes: number): void {
@@ -311,6 +382,11 @@ class RedisStore implements Store {
   }
 
   private async expire(node: string): Promise<void> {
+    // Another node may own the service, and have written it meanwhile.
+    if (this.nodes !== undefined) {
+      const record = await this.refresh(node);
+      if (record === undefined || record.seenAt >= wallNow() - this.options.expiry.serviceMs) return;
+    }
     await (await this.open(node))?.delete();
   }
 
@@ -332,8 +408,9 @@ class RedisStore implements Store {
     return (this.closing ??= this.end());
   }
 
-  private end(): Promise<void> {
+  private async end(): Promise<void> {
     for (const { service } of this.byNode.values()) service?.finish();
-    return this.connections.close();
+    await this.nodes?.stop();
+    await this.connections.close();
   }
 }
