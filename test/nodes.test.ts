@@ -1,10 +1,9 @@
 import type { Client } from "@stanzapack/client";
-import { until } from "@stanzapack/testkit";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { until, type TcpProxy } from "@stanzapack/testkit";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "./support/eventually.js";
 import { startNodes, type NodeStack } from "./support/nodes.js";
-import { publishCounter, SERVERS } from "./support/stack.js";
-import { upTo } from "./support/stack.js";
+import { publishCounter, SERVERS, upTo } from "./support/stack.js";
 
 describe.each(SERVERS)("two nodes behind %s", (server) => {
   let stack: NodeStack;
@@ -46,7 +45,8 @@ describe.each(SERVERS)("two nodes behind %s", (server) => {
     const values: number[] = [];
     const other: unknown[] = [];
     subscription.on("update", ({ value }) => values.push(value));
-    for (const event of ["lost", "conflated", "reset"] as const) subscription.on(event, (range) => other.push(range));
+    for (const event of ["lost", "conflated", "reset"] as const)
+      subscription.on(event, (range) => other.push(range));
     for (let i = 501; i <= 1_000; i++) await log.publish(i);
     await until(() => values.length >= 1_000, 10_000, "all updates");
     expect(values).toEqual(upTo(1_000));
@@ -64,10 +64,156 @@ describe.each(SERVERS)("two nodes behind %s", (server) => {
     await until(() => subscription.map.size === 100, 10_000, "the map");
     map.delete("k3");
     map.set("k4", 44);
-    await until(() => subscription.map.size === 99 && subscription.map.get("k4") === 44, 10_000, "its changes");
+    await until(
+      () => subscription.map.size === 99 && subscription.map.get("k4") === 44,
+      10_000,
+      "its changes",
+    );
     await Promise.all([alice.close(), bob.close()]);
   });
 });
+
+describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
+  let stack: NodeStack;
+  beforeEach(async () => {
+    stack = await startNodes(server, ["alice", "bob", "carol"]);
+  });
+  afterEach(() => stack.stop());
+
+  it("moves with the publisher, and everybody goes on", async () => {
+    const [first, second] = [await stack.connect("alice", 0), await stack.connect("alice", 1)];
+    const [bob, carol] = [await stack.connect("bob", 0), await stack.connect("carol", 1)];
+    const before = await first.offer<number>("log", { kind: "log", durability: "sync" });
+    const map = await first.offer<number>("map", { kind: "map", durability: "sync" });
+    await Promise.all([listed(carol, "log"), listed(carol, "map")]);
+    const heard = await Promise.all([bob, carol].map((client) => follow(client)));
+    for (let i = 1; i <= 100; i++) await before.publish(i);
+    map.set("a", 1);
+    const ended = Promise.all([once(before, "ended"), once(map, "ended")]);
+    const after = await second.offer<number>("log", { kind: "log", durability: "sync", takeOver: true });
+    const newMap = await second.offer<number>("map", { kind: "map", durability: "sync", takeOver: true });
+    for (const error of await ended) expect(error).toMatchObject({ code: "fenced" });
+    for (let i = 101; i <= 200; i++) await after.publish(i);
+    newMap.set("b", 2);
+    for (const { values, other, map: copy } of heard) {
+      await until(() => values.length >= 200, 10_000, "all updates");
+      expect(values).toEqual(upTo(200));
+      expect(other).toEqual([]);
+      await until(() => copy.get("b") === 2, 10_000, "the map");
+    }
+  });
+
+  it("passes to the node at which the publisher comes back after a crash", async () => {
+    const [bob, carol] = [await stack.connect("bob", 1), await stack.connect("carol", 1)];
+    const alice = await stack.connect("alice", 0);
+    const log = await alice.offer<number>("log", { kind: "log", durability: "sync" });
+    await alice.offer<number>("map", { kind: "map" });
+    await listed(carol, "map");
+    const heard = await follow(bob);
+    for (let i = 1; i <= 100; i++) await log.publish(i);
+    await until(() => heard.values.length === 100, 10_000, "what the first node has stored");
+    await stack.nodes[0]?.crash();
+    const again = await stack.connect("alice", 1);
+    const after = await eventually(() => again.offer<number>("log", { kind: "log", durability: "sync" }));
+    for (let i = 101; i <= 200; i++) await after.publish(i);
+    await until(() => heard.values.length >= 200, 10_000, "all updates");
+    expect(heard.values).toEqual(upTo(200));
+    expect(heard.other).toEqual([]);
+    // A subscriber that comes later reads on where the journal is.
+    const late = await follow(carol);
+    await until(() => late.values.length === 200, 10_000, "the whole log");
+  });
+
+  it("ends when its owner withdraws", async () => {
+    const alice = await stack.connect("alice", 0);
+    const bob = await stack.connect("bob", 1);
+    const log = await alice.offer<number>("log", { kind: "log" });
+    await alice.offer<number>("map", { kind: "map" });
+    await listed(bob, "map");
+    const { log: subscription, values } = await follow(bob);
+    await log.publish(1);
+    await until(() => values.length === 1, 10_000, "an update");
+    const ended = once(subscription, "ended");
+    await log.stop();
+    expect(await ended).toMatchObject({ code: "withdrawn" });
+  });
+
+  it("lets values flow while Redis is away, and makes logs complete afterwards", async () => {
+    const alice = await stack.connect("alice", 0);
+    const bob = await stack.connect("bob", 1);
+    const log = await alice.offer<number>("log", { kind: "log", durability: "sync" });
+    await alice.offer<number>("map", { kind: "map" });
+    await listed(bob, "map");
+    const { values, other } = await follow(bob);
+    for (let i = 1; i <= 10; i++) await log.publish(i);
+    await until(() => values.length === 10, 10_000, "updates");
+    const toRedis = stack.nodes[1]?.toRedis as TcpProxy;
+    toRedis.refuse = true;
+    toRedis.cut();
+    for (let i = 11; i <= 100; i++) await log.publish(i);
+    toRedis.refuse = false;
+    for (let i = 101; i <= 110; i++) await log.publish(i);
+    await until(() => values.length >= 110, 30_000, "all updates");
+    expect(values).toEqual(upTo(110));
+    expect(other).toEqual([]);
+  });
+
+  it("carries calls, approvals and cursors from node to node", async () => {
+    const alice = await stack.connect("alice", 0);
+    const bob = await stack.connect("bob", 1);
+    const asked: string[] = [];
+    const service = await alice.offer<number>("log", {
+      ...{ kind: "log", access: "authorize" },
+      authorize: ({ jid }) => {
+        asked.push(jid);
+        return jid === "bob@localhost";
+      },
+    });
+    service.handle("double", (value: number) => value * 2);
+    await listed(bob, "log");
+    const subscription = await bob.subscribe<number>("alice@localhost/log", {
+      cursor: "mine",
+      since: "first",
+    });
+    expect(asked).toEqual(["bob@localhost"]);
+    expect(await subscription.call("double", 21)).toBe(42);
+    await expect(subscription.call("nothing")).rejects.toMatchObject({ code: "unknown-method" });
+    const carol = await stack.connect("carol", 1);
+    await expect(carol.subscribe("alice@localhost/log")).rejects.toMatchObject({ code: "not-allowed" });
+    for (let i = 1; i <= 5; i++) await service.publish(i);
+    const taken: number[] = [];
+    for await (const { value } of subscription) if (taken.push(value) === 5) break;
+    await subscription.stop();
+    for (let i = 6; i <= 8; i++) await service.publish(i);
+    // The same consumer goes on at the other node.
+    const elsewhere = await stack.connect("bob", 0);
+    const rest: number[] = [];
+    const next = await elsewhere.subscribe<number>("alice@localhost/log", { cursor: "mine" });
+    next.on("update", ({ value }) => rest.push(value));
+    await until(() => rest.includes(8), 10_000, "the rest");
+    // The consumer had not asked for what follows 5, so 5 does not count as taken.
+    expect(rest).toEqual([5, 6, 7, 8]);
+  });
+});
+
+/** Subscribes to the log from its beginning, and to the map. */
+async function follow(client: Client) {
+  const log = await client.subscribe<number>("alice@localhost/log", { since: "first" });
+  const { map } = await client.subscribe<number>("alice@localhost/map");
+  const [values, other]: [number[], unknown[]] = [[], []];
+  log.on("update", ({ value }) => values.push(value));
+  for (const event of ["lost", "conflated", "reset"] as const)
+    log.on(event, (range) => other.push([event, range]));
+  return { values, other, log, map };
+}
+
+/** Resolves with the error with which it ends. */
+function once(
+  ending: { on(event: "ended", listener: (error: unknown) => void): unknown },
+  event: "ended",
+): Promise<unknown> {
+  return new Promise((resolve) => ending.on(event, resolve));
+}
 
 /** Waits until the client's node lists the service, online. */
 async function listed(client: Client, name: string): Promise<void> {

@@ -174,7 +174,8 @@ export class Follower {
     if (now === undefined || this.waiting !== undefined || this.isStopped()) return;
     if (now.epoch !== service.record.epoch) this.readAgain();
     // What is on its way counts as there: only what was missing before the question is missing.
-    else if (now.offset > service.record.offset && service.record.offset === before) this.skipOrRead(now.offset);
+    else if (now.offset > service.record.offset && service.record.offset === before)
+      this.skipOrRead(now.offset);
   }
 
   private skipOrRead(to: number): void {

@@ -13,7 +13,7 @@ import { RemotePublisher } from "./remote-publisher.js";
 import type { Session } from "./session.js";
 
 /** How long the owner of a service has to say whether its publisher lives, in ms. */
-const VERIFY_MS = 4_000;
+const VERIFY_MS = 3_000;
 
 export interface ListingParts {
   readonly broker: Broker;
@@ -86,7 +86,9 @@ export class Listing {
     void following
       .follow(service)
       .ready.then(() => store.refresh(node))
-      .catch((error: unknown) => log.warn({ node, err: error }, "a service that moved could not be read yet"));
+      .catch((error: unknown) =>
+        log.warn({ node, err: error }, "a service that moved could not be read yet"),
+      );
     this.setOnline(service, entry);
   }
 
@@ -137,7 +139,7 @@ export class Listing {
       onDemand: () => following.tellDemand(node),
       verify: async () => {
         const reply = await mailbox.ask(domain, { type: "verify", node }, "verified", VERIFY_MS);
-        if (reply?.isAlive ?? this.parts.session.isAlive(domain, session)) return true;
+        if (reply?.isAlive === true) return true;
         const service = broker.catalog.services.get(node);
         if (service?.owner !== undefined) broker.publishers.lost(service, monotonicNow());
         return false;

@@ -125,7 +125,8 @@ export class NodeRequests {
 
   /** An account was refused that waits at other nodes too. */
   refused({ service, asker, nodes }: Question): void {
-    for (const domain of nodes) this.parts.mailbox.tell(domain, { type: "denied", node: service.node, asker });
+    for (const domain of nodes)
+      this.parts.mailbox.tell(domain, { type: "denied", node: service.node, asker });
   }
 
   private denied({ node, asker }: MessageOf<"denied">): void {

@@ -222,7 +222,10 @@ export class Nodes implements Claims {
 
   /** This node may own nothing until its session is renewed. */
   private lost(): void {
-    this.host.log.error({ domain: this.host.domain }, "this node has lost its place among the nodes: Redis is away");
+    this.host.log.error(
+      { domain: this.host.domain },
+      "this node has lost its place among the nodes: Redis is away",
+    );
     for (const service of this.own.services()) this.pause(service);
   }
 

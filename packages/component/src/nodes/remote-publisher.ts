@@ -36,8 +36,7 @@ export class RemotePublisher implements PublisherLink {
     this.verify = parts.verify;
   }
 
-  readonly ask = (asker: string): void =>
-    this.parts.tell({ type: "question", node: this.parts.node, asker });
+  readonly ask = (asker: string): void => this.parts.tell({ type: "question", node: this.parts.node, asker });
 
   takeAlias(): number {
     return ++this.lastAlias;
