@@ -1,8 +1,8 @@
 import type { Client } from "@stanzapack/client";
-import { until, type TcpProxy } from "@stanzapack/testkit";
+import { until } from "@stanzapack/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "./support/eventually.js";
-import { startNodes, type NodeStack } from "./support/nodes.js";
+import { sever, startNodes, type NodeStack } from "./support/nodes.js";
 import { publishCounter, SERVERS, upTo } from "./support/stack.js";
 
 describe.each(SERVERS)("two nodes behind %s", (server) => {
@@ -112,7 +112,7 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     const heard = await follow(bob);
     for (let i = 1; i <= 100; i++) await log.publish(i);
     await until(() => heard.values.length === 100, 10_000, "what the first node has stored");
-    await stack.nodes[0]?.crash();
+    await stack.node(0).end("SIGKILL");
     const again = await stack.connect("alice", 1);
     const after = await eventually(() => again.offer<number>("log", { kind: "log", durability: "sync" }));
     for (let i = 101; i <= 200; i++) await after.publish(i);
@@ -123,6 +123,58 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     const late = await follow(carol);
     await until(() => late.values.length === 200, 10_000, "the whole log");
   });
+
+  it.each([4_000, 12_000])(
+    "is not a halted node's any more, when it continues after %i ms",
+    async (haltMs) => {
+      const [first, second] = [await stack.connect("alice", 0), await stack.connect("alice", 1)];
+      const [bob, carol] = [await stack.connect("bob", 0), await stack.connect("carol", 1)];
+      const before = await first.offer<number>("log", { kind: "log", durability: "sync" });
+      const value = await first.offer<string>("value", { durability: "none" });
+      await first.offer<number>("map", { kind: "map" });
+      await Promise.all([listed(carol, "map"), listed(carol, "value")]);
+      const heard = await Promise.all([bob, carol].map((client) => follow(client)));
+      const seen = await Promise.all(
+        [bob, carol].map(async (client) => {
+          const values: string[] = [];
+          const subscription = await client.subscribe<string>("alice@localhost/value");
+          subscription.on("update", (update) => values.push(update.value));
+          return values;
+        }),
+      );
+      for (let i = 1; i <= 20; i++) before.publish(i);
+      value.publish("old owner");
+      await until(() => heard.every(({ values }) => values.length === 20), 10_000, "updates");
+      await until(() => seen.every((values) => values.includes("old owner")), 10_000, "a value");
+      const fenced = Promise.all([once(before, "ended"), once(value, "ended")]);
+      stack.node(0).halt();
+      // What the former owner receives now, it must not give to anybody.
+      for (let i = 1_001; i <= 1_010; i++) before.publish(i);
+      value.publish("too late");
+      const [after, newValue] = await Promise.all([
+        second.offer<number>("log", { kind: "log", durability: "sync", takeOver: true }),
+        second.offer<string>("value", { durability: "none", takeOver: true }),
+      ]);
+      for (let i = 21; i <= 40; i++) after.publish(i);
+      newValue.publish("new owner");
+      const halted = new Promise((resolve) => setTimeout(resolve, haltMs));
+      await until(() => heard[1]?.values.length === 40, 10_000, "the other node goes on");
+      await halted;
+      stack.node(0).resume();
+      for (const error of await fenced) expect(error).toMatchObject({ code: "fenced" });
+      await until(() => heard[0]?.values.length === 40, 20_000, "the halted node follows");
+      await until(
+        () => seen.every((values) => values.at(-1) === "new owner"),
+        20_000,
+        "the new owner's value",
+      );
+      for (const { values, other } of heard) {
+        expect(values).toEqual(upTo(40));
+        expect(other).toEqual([]);
+      }
+      expect(seen.flat()).not.toContain("too late");
+    },
+  );
 
   it("ends when its owner withdraws", async () => {
     const alice = await stack.connect("alice", 0);
@@ -138,6 +190,24 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     expect(await ended).toMatchObject({ code: "withdrawn" });
   });
 
+  it("is left alone by a node that loses its server, and the others go on", async () => {
+    const alice = await stack.connect("alice", 0);
+    const bob = await stack.connect("bob", 1);
+    const log = await alice.offer<number>("log", { kind: "log", durability: "sync" });
+    await alice.offer<number>("map", { kind: "map" });
+    await listed(bob, "map");
+    const { values, other } = await follow(bob);
+    for (let i = 1; i <= 10; i++) log.publish(i);
+    await until(() => values.length === 10, 10_000, "updates");
+    const { toServer } = stack.node(0);
+    sever(toServer);
+    for (let i = 11; i <= 20; i++) log.publish(i);
+    toServer.refuse = false;
+    await until(() => values.length === 20, 30_000, "all updates");
+    expect(values).toEqual(upTo(20));
+    expect(other).toEqual([]);
+  });
+
   it("lets values flow while Redis is away, and makes logs complete afterwards", async () => {
     const alice = await stack.connect("alice", 0);
     const bob = await stack.connect("bob", 1);
@@ -147,9 +217,8 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     const { values, other } = await follow(bob);
     for (let i = 1; i <= 10; i++) await log.publish(i);
     await until(() => values.length === 10, 10_000, "updates");
-    const toRedis = stack.nodes[1]?.toRedis as TcpProxy;
-    toRedis.refuse = true;
-    toRedis.cut();
+    const { toRedis } = stack.node(1);
+    sever(toRedis);
     for (let i = 11; i <= 100; i++) await log.publish(i);
     toRedis.refuse = false;
     for (let i = 101; i <= 110; i++) await log.publish(i);

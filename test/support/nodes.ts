@@ -1,93 +1,103 @@
 import { connect, type Client, type ConnectOptions } from "@stanzapack/client";
 import {
-  configSchema,
-  createComponent,
-  type ResolvedConfig,
-  type StreamsComponent,
-} from "@stanzapack/component";
-import { startSandbox, type Sandbox, type ServerKind } from "@stanzapack/sandbox";
-import {
-  startPrivateRedis,
-  startTcpProxy,
-  until,
-  type PrivateRedis,
-  type TcpProxy,
-} from "@stanzapack/testkit";
+  startComponentProcess,
+  startSandbox,
+  type ComponentProcess,
+  type Sandbox,
+  type ServerKind,
+} from "@stanzapack/sandbox";
+import { startPrivateRedis, startTcpProxy, type PrivateRedis, type TcpProxy } from "@stanzapack/testkit";
 import { credentialsOf } from "./accounts.js";
-import { createTestLogger } from "./stack.js";
+import { COMMAND } from "./program.js";
 
-/** One node in this process, with proxies between it and what it rests on. */
+/** One node in a process of its own, with proxies between it and what it rests on. */
 export interface TestNode {
   readonly domain: string;
-  readonly component: StreamsComponent;
   readonly toServer: TcpProxy;
   readonly toRedis: TcpProxy;
-  /** Ends the node without a sign to anyone. */
-  crash(): Promise<void>;
+  end(by: "SIGTERM" | "SIGKILL"): Promise<void>;
+  start(): Promise<void>;
+  /** Stops the process where it is, until `resume`. */
+  halt(): void;
+  resume(): void;
 }
 
 /** A private server and a private Redis, with several nodes of one component. */
 export interface NodeStack {
   readonly sandbox: Sandbox;
   readonly redis: PrivateRedis;
-  readonly nodes: readonly TestNode[];
+  node(index: number): TestNode;
   /** An SDK client with its link at this node, which is closed with the stack. */
   connect(user: string, node: number, options?: Partial<ConnectOptions>): Promise<Client>;
   stop(): Promise<void>;
 }
 
+export interface NodeStackOptions {
+  /** Number of nodes. Default 2. */
+  readonly count?: number;
+  readonly admins?: readonly string[];
+}
+
 export async function startNodes(
   server: ServerKind,
   users: readonly string[],
-  { count = 2, limits }: { count?: number; limits?: Partial<ResolvedConfig["limits"]> } = {},
+  { count = 2, admins }: NodeStackOptions = {},
 ): Promise<NodeStack> {
-  const names = Array.from({ length: count }, (_, i) => `streams${i + 1}.localhost`);
+  const components = Array.from({ length: count }, (_, i) => `streams${i + 1}.localhost`);
   const [sandbox, redis] = await Promise.all([
-    startSandbox({ server, users, components: names }),
+    startSandbox({ server, users, components }),
     startPrivateRedis(),
   ]);
-  const open: { close(): Promise<void> }[] = [];
+  const { signal } = new AbortController();
   const nodes = await Promise.all(
-    sandbox.components.map(async ({ domain, secret }): Promise<TestNode> => {
+    components.map(async (domain, component): Promise<TestNode> => {
       const toServer = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });
       const toRedis = await startTcpProxy({ host: redis.host, port: redis.port });
-      const parsed = configSchema.parse({
-        ...{ component: { domain, secret }, nodes: {}, limits },
+      const started: ComponentProcess = await startComponentProcess(sandbox, {
+        ...{ command: COMMAND, signal, component, port: toServer.port, admins },
+        nodes: { region: `region${component + 1}` },
         store: { kind: "redis", port: toRedis.port, prefix: "nodes:" },
+        logLevel: process.env["STANZAPACK_TEST_LOG"] ?? "silent",
       });
-      const config = {
-        ...parsed,
-        component: { domain, secret, host: "127.0.0.1", port: toServer.port },
-      } as ResolvedConfig;
-      const component = createComponent(config, { logger: createTestLogger() });
-      await component.start();
+      const isRunning = { halted: false };
       return {
-        ...{ domain, component, toServer, toRedis },
-        async crash() {
-          for (const proxy of [toServer, toRedis]) {
-            proxy.refuse = true;
-            proxy.cut();
-          }
-          await until(() => toServer.connections === 0, 2_000, "the node's stream is cut");
-          await component.stop().catch(() => undefined);
+        ...{ domain, toServer, toRedis },
+        end(by) {
+          if (isRunning.halted) process.kill(started.pid, "SIGCONT");
+          return started.end(by);
+        },
+        start: () => started.start(signal),
+        halt() {
+          isRunning.halted = process.kill(started.pid, "SIGSTOP");
+        },
+        resume() {
+          isRunning.halted = !process.kill(started.pid, "SIGCONT");
         },
       };
     }),
   );
+  const open: { close(): Promise<void> }[] = [];
   return {
-    ...{ sandbox, redis, nodes },
+    ...{ sandbox, redis },
+    node: (index) => nodes[index] as TestNode,
     async connect(user, node, options = {}) {
-      const { domain } = nodes[node] as TestNode;
-      const client = await connect({ ...credentialsOf(sandbox, user), component: domain, ...options });
+      const component = components[node] as string;
+      const client = await connect({ ...credentialsOf(sandbox, user), component, ...options });
       open.push(client);
       return client;
     },
     async stop() {
       await Promise.all(open.map((it) => it.close()));
-      await Promise.all(nodes.map(({ component }) => component.stop().catch(() => undefined)));
+      await Promise.all(nodes.map((node) => node.end("SIGKILL")));
       await Promise.all(nodes.flatMap(({ toServer, toRedis }) => [toServer.close(), toRedis.close()]));
       await sandbox.stop();
       await redis.close();
     },
   };
+}
+
+/** Cuts the connections of a proxy, and lets no new one through. */
+export function sever(proxy: TcpProxy): void {
+  proxy.refuse = true;
+  proxy.cut();
 }

@@ -141,7 +141,7 @@ export async function startStack(
   return stack;
 }
 
-export function createTestLogger(): Logger {
+function createTestLogger(): Logger {
   const lines: string[] = [];
   const last = {
     write(line: string): void {
