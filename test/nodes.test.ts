@@ -1,9 +1,16 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Client } from "@stanzapack/client";
 import { until } from "@stanzapack/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { loginEnvironment } from "./support/accounts.js";
 import { eventually } from "./support/eventually.js";
 import { sever, startNodes, type NodeStack } from "./support/nodes.js";
+import { COMMAND } from "./support/program.js";
 import { publishCounter, SERVERS, upTo } from "./support/stack.js";
+import { behind } from "./support/whole.js";
 
 describe.each(SERVERS)("two nodes behind %s", (server) => {
   let stack: NodeStack;
@@ -70,6 +77,35 @@ describe.each(SERVERS)("two nodes behind %s", (server) => {
       "its changes",
     );
     await Promise.all([alice.close(), bob.close()]);
+  });
+});
+
+describe.each(behind("prosody"))("administrators of two nodes behind %s", (server) => {
+  it("see both, and one that is gone", async () => {
+    const stack = await startNodes(server, ["alice", "admin"], { admins: ["admin@localhost"] });
+    const folder = mkdtempSync(join(tmpdir(), "stanzapack-nodes-"));
+    try {
+      const alice = await stack.connect("alice", 0);
+      await alice.offer("value");
+      const env = loginEnvironment(stack.sandbox, "admin", folder);
+      await eventually(async () => {
+        const { status, stdout } = await run(["nodes", "--json"], env);
+        expect(status).toBe(0);
+        expect(JSON.parse(stdout)).toMatchObject([
+          { domain: "streams1.localhost", region: "region1", isAlive: true, weight: 100, services: 1 },
+          { domain: "streams2.localhost", region: "region2", isAlive: true, weight: 100, services: 0 },
+        ]);
+      });
+      await stack.node(1).end("SIGKILL");
+      await eventually(async () => {
+        const { status, stdout } = await run(["nodes"], env);
+        expect(stdout).toMatch(/streams1.*alive[^]*streams2.*away/);
+        expect(status).toBe(1);
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+      await stack.stop();
+    }
   });
 });
 
@@ -264,6 +300,18 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     expect(rest).toEqual([5, 6, 7, 8]);
   });
 });
+
+/** Runs the command, and returns how it ended and what it printed. */
+function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly status: number; readonly stdout: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [COMMAND, ...args], { env }, (error, stdout) =>
+      resolve({ status: error === null ? 0 : Number(error.code), stdout }),
+    );
+  });
+}
 
 /** Subscribes to the log from its beginning, and to the map. */
 async function follow(client: Client) {

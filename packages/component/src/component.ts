@@ -150,6 +150,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
           maps: broker.maps.memoryBytes,
         }),
         store: () => store?.usage(),
+        nodeProblem: () => nodes?.problem,
       },
       roundTrip,
       log,
@@ -163,6 +164,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       store: () => (config.store.kind === "memory" ? undefined : store?.usage()),
       freeBytes: () => freeSpace?.bytes,
       roundTripMs: () => roundTrip.lastMs,
+      nodes: () => nodes?.rows(),
     },
     log,
   );
@@ -290,8 +292,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     nodes = new Nodes({
       ...{ domain, broker, store: shared, log },
       describe: () => ({
-        ...{ weight, region, links: links.size, services: broker.catalog.services.size },
-        subscriptions: countSubscriptions(broker),
+        ...{ weight, region, links: links.size, subscriptions: countSubscriptions(broker) },
       }),
       verify: (fullJid) => links.verify(fullJid),
     });

@@ -20,4 +20,4 @@ export { STREAM_DOWN } from "./metrics/monitoring.js";
 export { inspectStore, type StoreState } from "./store/disk/inspect.js";
 export type { Reloaded } from "./config/reload.js";
 export type { ComponentStats } from "./base/stats.js";
-export { OWN_SERVICES, type ClientRow, type ComponentRow, type ServiceRow } from "./overview/rows.js";
+export { OWN_SERVICES, type ClientRow, type ComponentRow, type NodeRow, type ServiceRow } from "./overview/rows.js";

@@ -142,7 +142,8 @@ function describe([code, killedBy]: Exit): string {
 async function writeConfig(sandbox: Sandbox, options: ComponentProcessOptions): Promise<string> {
   const { component = 0, nodes } = options;
   const streams = sandbox.components[component];
-  if (streams === undefined) throw new SandboxError("bad-option", `the sandbox has no component ${component}`);
+  if (streams === undefined)
+    throw new SandboxError("bad-option", `the sandbox has no component ${component}`);
   const { port = sandbox.ports.component, logLevel = "warn", storePath, store, admins, limits } = options;
   const folder = join(dirname(sandbox.caFile), component === 0 ? "component" : `component${component}`);
   await mkdir(folder, { mode: 0o700, recursive: true });

@@ -10,7 +10,9 @@ export interface NodeInfo {
   /** Where the node is, in the operator's words. */
   readonly region?: string | undefined;
   readonly links: number;
+  /** Services that the node owns, and services of other nodes that it follows. */
   readonly services: number;
+  readonly followed: number;
   readonly subscriptions: number;
   /** Longest delay of the node's own renewals lately, in ms. */
   readonly lagMs: number;

@@ -8,6 +8,7 @@ import type { ServiceRecord } from "../catalog/service-record.js";
 import { toPlain } from "../catalog/stored-services.js";
 import type { Arrival } from "../fanout/selector.js";
 import type { LeaseRequest, ServiceConfig } from "../options/service-config.js";
+import type { NodeRow } from "../overview/rows.js";
 import type { Store } from "../store/store.js";
 import { Following } from "./following.js";
 import { Listing } from "./listing.js";
@@ -30,7 +31,7 @@ export interface NodesHost {
   readonly broker: Broker;
   readonly store: Store;
   readonly log: Logger;
-  readonly describe: () => Omit<NodeInfo, "session" | "lagMs">;
+  readonly describe: () => Pick<NodeInfo, "weight" | "region" | "links" | "subscriptions">;
   /** Resolves with whether the full JID has a link here whose client lives. */
   readonly verify: (fullJid: string) => Promise<boolean>;
 }
@@ -54,7 +55,11 @@ export class Nodes implements Claims {
     if (host.store.share === undefined)
       throw new StanzapackError("invalid-options", "several nodes need `store: { kind: redis }`");
     const store = (this.store = host.store.share());
-    this.session = new Session(store, domain, host.describe, {
+    const describe = (): Omit<NodeInfo, "session" | "lagMs"> => ({
+      ...host.describe(),
+      ...{ services: this.own.size, followed: this.following.size },
+    });
+    this.session = new Session(store, domain, describe, {
       onNodes: () => this.listing.reconsider(),
       onLost: () => this.lost(),
       onBack: () => log.info({ domain }, "this node has its place among the nodes"),
@@ -142,6 +147,20 @@ export class Nodes implements Claims {
       this.own.end(service);
     };
     broker.approvals.onRefused = (question) => this.requests.refused(question);
+  }
+
+  /** Why this node cannot own services now. Undefined: it can. */
+  get problem(): string | undefined {
+    return this.session.isValid(monotonicNow()) ? undefined : "this node cannot renew its session in Redis";
+  }
+
+  /** What administrators see of all nodes that were here lately. */
+  rows(): NodeRow[] {
+    return this.session.all.map(({ domain, session, region = null, ...info }) => ({
+      ...{ domain, region, isAlive: this.session.isAlive(domain, session) },
+      ...{ weight: info.weight, links: info.links, services: info.services, followed: info.followed },
+      ...{ subscriptions: info.subscriptions, ageMs: info.ageMs, lagMs: info.lagMs },
+    }));
   }
 
   /** The nodes that live, this one included. */

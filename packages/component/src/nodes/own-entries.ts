@@ -75,6 +75,10 @@ export class OwnEntries {
     return this.fences.get(node);
   }
 
+  get size(): number {
+    return this.owned.size;
+  }
+
   services(): Iterable<Service> {
     return this.owned.keys();
   }

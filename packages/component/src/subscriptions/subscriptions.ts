@@ -34,7 +34,8 @@ export interface ServiceFinder {
    * Rejects with `busy` if that takes too long. Undefined: all services are ready.
    */
   prepare?:
-    ((service: Service, bareJid: string, cursor: string | undefined) => Promise<void> | undefined) | undefined;
+    | ((service: Service, bareJid: string, cursor: string | undefined) => Promise<void> | undefined)
+    | undefined;
 }
 
 /** The parts of the component that a subscription concerns. */

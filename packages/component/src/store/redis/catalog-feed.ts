@@ -116,7 +116,8 @@ export function decodeCatalogEntry(text: string): CatalogEntry {
   const space = text.indexOf(" ");
   const fence = Number(text.slice(0, space));
   const fields = JSON.parse(text.slice(space + 1)) as Omit<CatalogEntry, "fence">;
-  if (!Number.isSafeInteger(fence) || typeof fields.domain !== "string") throw new Error("fields are missing");
+  if (!Number.isSafeInteger(fence) || typeof fields.domain !== "string")
+    throw new Error("fields are missing");
   return { ...fields, fence };
 }
 

@@ -52,14 +52,12 @@ export class RedisNodes implements NodeStore {
 
   async renew(domain: string, info: NodeInfo): Promise<readonly SeenNode[]> {
     const { times, infos } = this.parts.keys.nodes;
-    const reply = await this.run(
-      RENEW,
-      [times, infos],
-      [domain, JSON.stringify(info), String(FORGOTTEN_MS)],
-    );
+    const reply = await this.run(RENEW, [times, infos], [domain, JSON.stringify(info), String(FORGOTTEN_MS)]);
     return (reply as readonly (readonly Reply[])[]).flatMap(([name, age, text]) => {
       try {
-        return [{ ...(JSON.parse(String(text)) as NodeInfo), domain: String(name), ageMs: Number(String(age)) }];
+        return [
+          { ...(JSON.parse(String(text)) as NodeInfo), domain: String(name), ageMs: Number(String(age)) },
+        ];
       } catch {
         return [];
       }
@@ -72,7 +70,11 @@ export class RedisNodes implements NodeStore {
     await this.parts.send(["HDEL", infos, domain]);
   }
 
-  async claim(node: string, expected: number | undefined, entry: Omit<CatalogEntry, "fence">): Promise<Claim> {
+  async claim(
+    node: string,
+    expected: number | undefined,
+    entry: Omit<CatalogEntry, "fence">,
+  ): Promise<Claim> {
     const [outcome, value] = (await this.onCatalog(CLAIM, node, expected, entry)) as readonly Reply[];
     if (String(outcome) === "claimed") return { fence: Number(String(value)) };
     const text = String(value);

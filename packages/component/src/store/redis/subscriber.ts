@@ -54,7 +54,8 @@ export class Subscriber {
   ): Promise<{ stop(): void }> {
     const listener = { onMessage, onGap };
     this.listeners.set(channel, listener);
-    if (this.link.up) await this.take(channel, listener).catch(() => this.link.renew("a channel was refused"));
+    if (this.link.up)
+      await this.take(channel, listener).catch(() => this.link.renew("a channel was refused"));
     return {
       stop: () => {
         if (this.listeners.get(channel) !== listener) return;
@@ -76,8 +77,7 @@ export class Subscriber {
       await this.link.listen(this.beatChannel, () => (this.heardAt = monotonicNow()));
       const taken = [...this.listeners];
       await Promise.all(taken.map(([channel, listener]) => this.take(channel, listener)));
-      for (const [channel, listener] of taken)
-        if (this.listeners.get(channel) === listener) listener.onGap();
+      for (const [channel, listener] of taken) if (this.listeners.get(channel) === listener) listener.onGap();
     } catch {
       this.link.renew("channels were refused");
     }
