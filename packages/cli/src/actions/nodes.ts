@@ -51,7 +51,7 @@ function formatTable(rows: readonly NodeRow[]): string {
     "lag",
   ];
   const table = new Table({ head, style: { head: [], border: [], compact: true } });
-  for (const row of [...rows].sort((a, b) => (a.domain < b.domain ? -1 : 1)))
+  for (const row of rows)
     table.push([
       ...[row.domain, row.region ?? "", row.isAlive ? "alive" : "away", row.weight, row.links],
       ...[row.services, row.followed, row.subscriptions],

@@ -154,9 +154,10 @@ export class Nodes implements Claims {
     return this.session.isValid(monotonicNow()) ? undefined : "this node cannot renew its session in Redis";
   }
 
-  /** What administrators see of all nodes that were here lately. */
+  /** What administrators see of all nodes that were here lately, by domain. */
   rows(): NodeRow[] {
-    return this.session.all.map(({ domain, session, region = null, ...info }) => ({
+    const inOrder = [...this.session.all].sort((a, b) => (a.domain < b.domain ? -1 : 1));
+    return inOrder.map(({ domain, session, region = null, ...info }) => ({
       ...{ domain, region, isAlive: this.session.isAlive(domain, session) },
       ...{ weight: info.weight, links: info.links, services: info.services, followed: info.followed },
       ...{ subscriptions: info.subscriptions, ageMs: info.ageMs, lagMs: info.lagMs },
