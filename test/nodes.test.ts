@@ -46,7 +46,7 @@ describe.each(SERVERS)("two nodes behind %s", (server) => {
     const alice = await stack.connect("alice", 0);
     const bob = await stack.connect("bob", 1);
     const log = await alice.offer<number>("log", { kind: "log", durability: "sync" });
-    for (let i = 1; i <= 500; i++) await log.publish(i);
+    for (let i = 1; i <= 500; i++) log.publish(i);
     await listed(bob, "log");
     const subscription = await bob.subscribe<number>("alice@localhost/log", { since: "first" });
     const values: number[] = [];
@@ -54,7 +54,7 @@ describe.each(SERVERS)("two nodes behind %s", (server) => {
     subscription.on("update", ({ value }) => values.push(value));
     for (const event of ["lost", "conflated", "reset"] as const)
       subscription.on(event, (range) => other.push(range));
-    for (let i = 501; i <= 1_000; i++) await log.publish(i);
+    for (let i = 501; i <= 1_000; i++) log.publish(i);
     await until(() => values.length >= 1_000, 10_000, "all updates");
     expect(values).toEqual(upTo(1_000));
     expect(other).toEqual([]);
@@ -123,13 +123,13 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     const map = await first.offer<number>("map", { kind: "map", durability: "sync" });
     await Promise.all([listed(carol, "log"), listed(carol, "map")]);
     const heard = await Promise.all([bob, carol].map((client) => follow(client)));
-    for (let i = 1; i <= 100; i++) await before.publish(i);
+    for (let i = 1; i <= 100; i++) before.publish(i);
     map.set("a", 1);
     const ended = Promise.all([once(before, "ended"), once(map, "ended")]);
     const after = await second.offer<number>("log", { kind: "log", durability: "sync", takeOver: true });
     const newMap = await second.offer<number>("map", { kind: "map", durability: "sync", takeOver: true });
     for (const error of await ended) expect(error).toMatchObject({ code: "fenced" });
-    for (let i = 101; i <= 200; i++) await after.publish(i);
+    for (let i = 101; i <= 200; i++) after.publish(i);
     newMap.set("b", 2);
     for (const { values, other, map: copy } of heard) {
       await until(() => values.length >= 200, 10_000, "all updates");
@@ -146,12 +146,12 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     await alice.offer<number>("map", { kind: "map" });
     await listed(carol, "map");
     const heard = await follow(bob);
-    for (let i = 1; i <= 100; i++) await log.publish(i);
+    for (let i = 1; i <= 100; i++) log.publish(i);
     await until(() => heard.values.length === 100, 10_000, "what the first node has stored");
     await stack.node(0).end("SIGKILL");
     const again = await stack.connect("alice", 1);
     const after = await eventually(() => again.offer<number>("log", { kind: "log", durability: "sync" }));
-    for (let i = 101; i <= 200; i++) await after.publish(i);
+    for (let i = 101; i <= 200; i++) after.publish(i);
     await until(() => heard.values.length >= 200, 10_000, "all updates");
     expect(heard.values).toEqual(upTo(200));
     expect(heard.other).toEqual([]);
@@ -219,7 +219,7 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     await alice.offer<number>("map", { kind: "map" });
     await listed(bob, "map");
     const { log: subscription, values } = await follow(bob);
-    await log.publish(1);
+    log.publish(1);
     await until(() => values.length === 1, 10_000, "an update");
     const ended = once(subscription, "ended");
     await log.stop();
@@ -251,13 +251,13 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     await alice.offer<number>("map", { kind: "map" });
     await listed(bob, "map");
     const { values, other } = await follow(bob);
-    for (let i = 1; i <= 10; i++) await log.publish(i);
+    for (let i = 1; i <= 10; i++) log.publish(i);
     await until(() => values.length === 10, 10_000, "updates");
     const { toRedis } = stack.node(1);
     sever(toRedis);
-    for (let i = 11; i <= 100; i++) await log.publish(i);
+    for (let i = 11; i <= 100; i++) log.publish(i);
     toRedis.refuse = false;
-    for (let i = 101; i <= 110; i++) await log.publish(i);
+    for (let i = 101; i <= 110; i++) log.publish(i);
     await until(() => values.length >= 110, 30_000, "all updates");
     expect(values).toEqual(upTo(110));
     expect(other).toEqual([]);
@@ -285,11 +285,11 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     await expect(subscription.call("nothing")).rejects.toMatchObject({ code: "unknown-method" });
     const carol = await stack.connect("carol", 1);
     await expect(carol.subscribe("alice@localhost/log")).rejects.toMatchObject({ code: "not-allowed" });
-    for (let i = 1; i <= 5; i++) await service.publish(i);
+    for (let i = 1; i <= 5; i++) service.publish(i);
     const taken: number[] = [];
     for await (const { value } of subscription) if (taken.push(value) === 5) break;
     await subscription.stop();
-    for (let i = 6; i <= 8; i++) await service.publish(i);
+    for (let i = 6; i <= 8; i++) service.publish(i);
     // The same consumer goes on at the other node.
     const elsewhere = await stack.connect("bob", 0);
     const rest: number[] = [];

@@ -1,18 +1,10 @@
 import { randomInt } from "node:crypto";
-import {
-  createRowCodec,
-  createRawDeflate,
-  DEFAULT_LIMITS,
-  StanzapackError,
-  type ErrorCode,
-} from "@stanzapack/wire";
+import { createRowCodec, createRawDeflate, DEFAULT_LIMITS, StanzapackError } from "@stanzapack/wire";
 import {
   beat,
   createComponentConnection,
   createInBandBytestreams,
   isLoopbackHost,
-  NS,
-  StanzaError,
   XmppError,
   type Connection,
   monotonicNow,
@@ -29,7 +21,8 @@ import { registerCursorRequests } from "./negotiation/cursor-requests.js";
 import { Commands } from "./negotiation/commands.js";
 import { RequestGate } from "./negotiation/request-gate.js";
 import type { ResolvedConfig } from "./config/load-config.js";
-import { adviseOperator, type ServerAddress } from "./links/server-advice.js";
+import { registerLinkQuestions } from "./links/link-questions.js";
+import { adviseOperator, failureOf } from "./links/server-advice.js";
 import { compareConfigs, type Reloaded } from "./config/reload.js";
 import { registerUnknownAddresses } from "./negotiation/unknown-addresses.js";
 import { registerDisco } from "./negotiation/disco.js";
@@ -179,32 +172,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     registerCursorRequests(gate.guarded, broker),
     registerSubscribeAuthorization(connection, broker),
     registerSubscriptionEvents(connection, broker),
-    connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
-      // A client asks about its own link. The ping's address has the link's sid as its resource. After a restart the
-      // component does not know that link.
-      const slash = to.indexOf("/");
-      const sid = slash < 0 ? "" : to.slice(slash + 1);
-      const link = links.get(from);
-      if (link !== undefined) {
-        link.heardAt = monotonicNow();
-        link.hear();
-      }
-      if (sid === "") return undefined;
-      if (link?.stream.sid !== sid) {
-        stats.strays++;
-        throw new StanzaError("item-not-found", "cancel", "no such link");
-      }
-      // The answer is a barrier, so everything that was received is acknowledged before it.
-      await links.acknowledge(link);
-      return undefined;
-    }),
-    connection.onStanza((stanza) => {
-      if (!stanza.is("presence")) return false;
-      const type = stanza.attrs["type"] as string | undefined;
-      if (type !== "unavailable" && type !== "error") return false;
-      links.hint(stanza.attrs["from"] as string);
-      return true;
-    }),
+    registerLinkQuestions(connection, links, stats),
     registerOrdinaryClients(gate.guarded, broker, stats),
     connection.on("online", ({ jid }) => {
       log.info({ jid, server: `${host}:${port}` }, "online");
@@ -224,7 +192,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     ),
     connection.on("ended", (reason) => {
       if (reason === undefined || reason.code === "stopped" || component.onEnded === undefined) return;
-      component.onEnded(fromXmppError(reason, config.component));
+      component.onEnded(failureOf(reason, config.component));
     }),
   ];
 
@@ -251,7 +219,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       try {
         await connection.start(signal === undefined ? {} : { signal });
       } catch (error) {
-        throw error instanceof XmppError ? fromXmppError(error, config.component) : error;
+        throw error instanceof XmppError ? failureOf(error, config.component) : error;
       }
       stopSweeping ??= beat(
         SWEEP_MS,
@@ -287,7 +255,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   }
 
   /** Takes this node's place among others. Resolves to how many services it brings back. */
-  async function joinNodes(shared: Store, { weight, region }: NonNullable<typeof config.nodes>): Promise<number> {
+  async function joinNodes(
+    shared: Store,
+    { weight, region }: NonNullable<typeof config.nodes>,
+  ): Promise<number> {
     const { Nodes } = await import("./nodes/nodes.js");
     nodes = new Nodes({
       ...{ domain, broker, store: shared, log },
@@ -304,7 +275,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     if (store !== undefined) return;
     store = await openStore(config.store, limits, isOurs, log, stats, monitoring?.committed);
     if (config.nodes !== undefined && store?.share === undefined)
-      throw new StanzapackError("invalid-options", "`nodes` needs `store: { kind: redis }`, which nodes share");
+      throw new StanzapackError(
+        "invalid-options",
+        "`nodes` needs `store: { kind: redis }`, which nodes share",
+      );
     if (store === undefined || config.store.kind === "memory") {
       log.info({ store: "memory" }, "everything is kept in memory: a restart of the component loses it");
       return;
@@ -380,26 +354,3 @@ async function drained(connection: Connection): Promise<void> {
     });
   });
 }
-
-/** Returns the failure in words for an operator. */
-function fromXmppError(error: XmppError, at: ServerAddress): StanzapackError {
-  const code = error.code === "aborted" || error.code === "stopped" ? error.code : CODES[error.code];
-  if (code === "aborted") return new StanzapackError(code, "the start was aborted", { cause: error });
-  if (code === "stopped") return new StanzapackError(code, "the component was stopped", { cause: error });
-  const text = `the server at ${at.host}:${at.port} does not accept the component ${at.domain}: ${error.message}`;
-  return new StanzapackError(code, text, { cause: error, scope: "link", mend: adviseOperator(error, at) });
-}
-
-const CODES = {
-  auth: "auth-failed",
-  conflict: "conflict",
-  timeout: "timeout",
-  tls: "tls-failed",
-  unreachable: "unreachable",
-  unsupported: "unreachable",
-  protocol: "unreachable",
-  disconnected: "unreachable",
-  "invalid-xml": "invalid-options",
-  resource: "unreachable",
-  "insecure-context": "unreachable",
-} as const satisfies Partial<Record<XmppError["code"], ErrorCode>>;

@@ -24,9 +24,6 @@ import type { ServiceConfig } from "../options/service-config.js";
 import type { StatusReports } from "./status-reports.js";
 import { assertSameMedium, type StoredServices } from "./stored-services.js";
 
-/** Time between two looks at the approvals of a service, in ms. */
-const APPROVALS_MS = 3_600_000;
-
 /** Returns random numbers that distinguish the lives of a service: 32 bits, never 0. */
 export type RandomId = () => number;
 
@@ -382,36 +379,6 @@ export class Offers {
         newest.send(subscription, subscription.position + 1);
       subscriptions.endWithdrawn(subscription);
     }
-  }
-
-  /**
-   * Once a second for each service. Once an hour it notes which approved accounts are subscribed, and ends approvals
-   * that were not used for `approvalSeconds`: their accounts have left.
-   */
-  sweepApprovals(service: Service, now: number): void {
-    const { record, subscriptions } = service;
-    if (record.approved.size === 0 || now < service.approvalsDueAt || service.owner !== undefined) return;
-    service.approvalsDueAt = now + APPROVALS_MS;
-    const today = wallNow();
-    for (const { outlet } of subscriptions) record.approved.use(outlet.bareJid, today);
-    const ended = record.approved.expire(today - this.limits.approvalSeconds * 1_000);
-    void this.parts.stored.changed(record);
-    if (ended.length === 0) return;
-    this.parts.cursors.reconsider(service);
-    this.log.info({ node: record.node, accounts: ended.length }, "approvals have expired that nobody used");
-  }
-
-  /**
-   * Once a second for each service: withdraws one whose publisher has been gone for `serviceGraceSeconds`, or for
-   * `storedServiceSeconds` if the service is stored.
-   */
-  withdrawAbandoned(service: Service, now: number): void {
-    const { offlineSince } = service;
-    if (service.owner !== undefined) return;
-    const { serviceGraceSeconds, storedServiceSeconds } = this.limits;
-    const seconds = service.record.stored === undefined ? serviceGraceSeconds : storedServiceSeconds;
-    if (offlineSince !== undefined && now - offlineSince > seconds * 1000) this.withdraw(service);
-    else if (service.online) this.parts.stored.seen(service.record);
   }
 }
 

@@ -1,5 +1,5 @@
 import { StanzapackError } from "@stanzapack/wire";
-import { monotonicNow, wallAheadMs } from "@stanzapack/xmpp";
+import { monotonicNow, wallAheadMs, wallNow } from "@stanzapack/xmpp";
 import type { Publishing } from "../broker/publishing.js";
 import type { RemoteOwner, Service } from "../catalog/service.js";
 import { ServiceRecord } from "../catalog/service-record.js";
@@ -106,7 +106,7 @@ export class Follower {
     const { id, config } = service.record;
     const epoch = stored?.record.epoch ?? state?.epoch ?? service.record.epoch;
     const record = new ServiceRecord(id, config, epoch, now, stored, [], state?.baseAt);
-    for (const jid of service.record.approved) record.approved.add(jid, Date.now());
+    for (const jid of service.record.approved) record.approved.add(jid, wallNow());
     if (stored === undefined && state !== undefined) {
       record.offset = record.given = state.offset;
       if (state.row !== null) record.last = { row: state.row, at: state.at - wallAheadMs() };

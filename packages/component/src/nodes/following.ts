@@ -1,4 +1,4 @@
-import { monotonicNow } from "@stanzapack/xmpp";
+import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { Broker } from "../broker/broker.js";
 import type { Service } from "../catalog/service.js";
@@ -118,7 +118,7 @@ export class Following {
     this.end(service);
     const { id, config, epoch, baseAt, approved } = service.record;
     const record = new ServiceRecord(id, config, epoch, monotonicNow(), undefined, [], baseAt);
-    for (const jid of approved) record.approved.add(jid, Date.now());
+    for (const jid of approved) record.approved.add(jid, wallNow());
     broker.subscriptions.rehome(service, record, broker.createKind(record), monotonicNow());
   }
 

@@ -132,7 +132,7 @@ export class Listing {
 
   private publisherOf({ node, id }: Service, entry: CatalogEntry): RemotePublisher {
     const { mailbox, following, broker } = this.parts;
-    const { domain, session } = entry;
+    const { domain } = entry;
     return new RemotePublisher(id.owner, domain, entry.calls, {
       node,
       tell: (message) => mailbox.tell(domain, message),

@@ -40,7 +40,7 @@ export class Mailbox {
   }
 
   tell(domain: string, message: OutgoingMessage): void {
-    this.store.tell({ domain }, encodeMessage({ ...message, from: this.domain } as NodeMessage));
+    this.store.tell({ domain }, encodeMessage({ ...message, from: this.domain }));
   }
 
   /** Asks a node. Resolves to undefined if it has not answered within `ms`. */

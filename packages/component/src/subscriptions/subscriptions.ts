@@ -21,6 +21,7 @@ import type { AskedOptions, ChangedOptions, SubscribeOptions } from "../options/
 import type { TimedStart } from "../store/journal.js";
 import { raiseCredit } from "./credit.js";
 import { grantOptions } from "./grant.js";
+import { assertHasCursors, assertSameKeys, assertSince } from "./request-checks.js";
 import type { KeptSubscription } from "./resumption.js";
 import { Subscription } from "./subscription.js";
 
@@ -214,11 +215,7 @@ export class Subscriptions {
         `\`${node}\` is a map, and this client does not know maps: update its Stanzapack`,
       );
     const { cursor: name } = options;
-    if (name !== undefined && !service.kind.hasCursors)
-      throw new StanzapackError(
-        "invalid-options",
-        `\`${node}\` is of kind ${service.config.kind}: only a log or a map has a \`cursor\``,
-      );
+    if (name !== undefined) assertHasCursors(service);
     const { windowMs, selection } = grantOptions(service, options);
     // After the checks, so that no publisher is asked about what cannot be granted.
     if (!mayTake) approvals.ask(service, link, options, now);
@@ -385,22 +382,4 @@ function takenOver({ name, node }: Cursor, by: Subscription): StanzapackError {
 /** Returns the key of the lane of such subscribers. Only lanes of maps differ by how maps are coded. */
 function laneKey({ config }: Service, format: OutletFormat, windowMs: number, selection: Selection): LaneKey {
   return { ...format, codesMaps: format.codesMaps === true && config.kind === "map", windowMs, selection };
-}
-
-/** Throws `invalid-options` where a service of this kind cannot begin there. */
-function assertSince({ node, kind, config }: Service, since: Since | undefined): void {
-  if (since === undefined || kind.hasHistory) return;
-  if (config.kind === "map" && typeof since === "object" && "epoch" in since) return;
-  const which = config.kind === "map" ? "a map begins at a position alone" : "only a log has a `since`";
-  throw new StanzapackError("invalid-options", `\`${node}\` is of kind ${config.kind}: ${which}`);
-}
-
-/** Throws `invalid-options` for other keys of a map: the subscriber's copy would lack their values. */
-function assertSameKeys({ node }: Service, before: Selection, after: Selection): void {
-  const isSame = JSON.stringify([before.keys, before.prefix]) === JSON.stringify([after.keys, after.prefix]);
-  if (!isSame)
-    throw new StanzapackError(
-      "invalid-options",
-      `the subscription to \`${node}\` keeps its \`keys\` and its \`prefix\`: unsubscribe first`,
-    );
 }

@@ -3,7 +3,6 @@ import { wallNow } from "@stanzapack/xmpp";
 import type { Later } from "../../base/later.js";
 import type { Durability } from "../../options/service-config.js";
 import { storeFailed } from "../base/failure.js";
-import { JournalMemory } from "../base/journal-memory.js";
 import { ownerOf } from "../base/records.js";
 import { tighter, type Retention } from "../base/retention.js";
 import { MAX_UNWRITTEN_BYTES, type StoreOptions } from "../base/store-options.js";
@@ -21,8 +20,7 @@ import type { RedisServer, Reply, Send } from "./redis-link.js";
 import { readMap } from "./redis-map.js";
 import { RedisReader } from "./redis-reader.js";
 import { RedisService } from "./redis-service.js";
-import { FollowedRedisService } from "./followed-service.js";
-import { FOLLOW } from "./node-scripts.js";
+import { followService } from "./followed-service.js";
 import { RedisNodes } from "./redis-nodes.js";
 import { CREATE, OPEN } from "./scripts.js";
 import { writeVersion } from "./server-check.js";
@@ -30,11 +28,6 @@ import { RedisAway } from "./trouble.js";
 
 /** Most bytes of rows that were read from Redis for subscribers. 32 MiB: some 100 readers at a time. */
 const MAX_CHUNK_BYTES = 33_554_432;
-/** What a node only reads counts where it is written. */
-const UNBOUNDED = new JournalMemory({
-  ...{ maxLogBytes: Infinity, maxLogBytesPerJid: Infinity, remotePercent: 100, domainShare: Infinity },
-});
-const NO_RETENTION: Retention = { maxRows: Infinity, maxBytes: Infinity, maxAgeMs: Infinity };
 /** Records that one step of the start reads. */
 const STEP = 500;
 /** Services that one call of `sweep` looks at, and rows of one service that it drops for their age. */
@@ -126,32 +119,11 @@ class RedisStore implements Store {
     }));
   };
 
-  private async follow(node: string): Promise<FollowedService | undefined> {
-    const { record, journal, map } = this.keys.service(node);
-    const reply = await this.connections.ask(
-      async (send) => (await send(["EVALSHA", FOLLOW.sha, "2", record, journal])) as readonly Reply[],
-    );
-    const [fields = [], oldest = [], newest = []] = reply;
-    const found = decodeFields(fields);
-    if (found === undefined) return undefined;
-    const { epoch } = found.record;
-    const made = new RedisJournal(
-      {
-        ...{ owner: ownerOf(node), epoch, storedShares: UNBOUNDED, retention: () => NO_RETENTION },
-        ...{ memoryShares: this.options.memoryShares, onDropped: () => undefined },
-        reader: this.readerOf(journal, epoch),
-      },
-      decodeJournal(found, oldest, newest),
-    );
-    return new FollowedRedisService(found.record, made, {
-      readEntries: () => this.connections.ask((send) => readMap(send, map)),
-      look: async () => {
-        const names = ["epoch", "offset", "first", "droppedAt"] as const;
-        const values = (await this.connections.link.send(["HMGET", record, ...names])) as readonly Reply[];
-        if (values[0] === null) return undefined;
-        const [epochNow, offset, first, droppedAt] = values.map((value) => Number(String(value)));
-        return { epoch: epochNow, offset, first, droppedAt } as Record<(typeof names)[number], number>;
-      },
+  private follow(node: string): Promise<FollowedService | undefined> {
+    const { keys, connections } = this;
+    return followService(node, {
+      ...{ keys: keys.service(node), connections, memoryShares: this.options.memoryShares },
+      readerOf: (journal, epoch) => this.readerOf(journal, epoch),
     });
   }
 
