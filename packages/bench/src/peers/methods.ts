@@ -15,6 +15,8 @@ export type ComponentMethods = {
   /** Resolves when the server has accepted the component. Returns every limit, with defaults. */
   start(options: ComponentStart): Promise<ComponentLimits>;
   stats(request: null): ComponentStats;
+  /** When links were opened so far, in ms of one clock, in order. */
+  openedAt(request: null): readonly number[];
 };
 
 /** How to log in. */

@@ -4,7 +4,7 @@ import type { ServerKind } from "@stanzapack/sandbox";
 import { startTcpProxy, type TcpProxy } from "@stanzapack/testkit";
 import { percentile } from "../measure/percentile.js";
 import type { CrowdMethods, Returned } from "./methods.js";
-import { startOpensTap, type OpensTap } from "./opens-tap.js";
+import { startRefusalsTap, type RefusalsTap } from "./refusals-tap.js";
 import { startStage } from "./stage.js";
 import { startWorker } from "../measure/worker.js";
 
@@ -70,13 +70,13 @@ export async function runReturn(options: ReturnOptions): Promise<ReturnRow> {
   const { server, subscribers = 1_000, opensPerSecond, opensBurst, onProgress } = options;
   const signal = options.signal ?? new AbortController().signal;
   onProgress?.(`starting ${server} and the component …`);
-  let network: { readonly proxy: TcpProxy; readonly tap: OpensTap } | undefined;
+  let network: { readonly proxy: TcpProxy; readonly tap: RefusalsTap } | undefined;
   const stage = await startStage({
     ...{ server, signal, clients: subscribers + 1 },
     limits: { ...(opensPerSecond && { opensPerSecond }), ...(opensBurst && { opensBurst }) },
     async between(at) {
       const proxy = await startTcpProxy(at);
-      const tap = await startOpensTap({ host: "127.0.0.1", port: proxy.port });
+      const tap = await startRefusalsTap({ host: "127.0.0.1", port: proxy.port });
       network = { proxy, tap };
       return tap.port;
     },
@@ -95,7 +95,8 @@ export async function runReturn(options: ReturnOptions): Promise<ReturnRow> {
     onProgress?.("the component loses its stream …");
     proxy.toServer.drop = true;
     await delay(STALL_MS, undefined, { signal });
-    const [first, refusedBefore] = [tap.admittedAt.length, tap.refused.length];
+    const before = await stage.component.call("openedAt", null, signal);
+    const refusedBefore = tap.refused.length;
     await crowd.call("mark", null, signal);
     proxy.cut();
     proxy.heal();
@@ -107,6 +108,7 @@ export async function runReturn(options: ReturnOptions): Promise<ReturnRow> {
     );
     await crowd.call("settle", { timeoutMs: SETTLE_MS }, signal);
     const faults = await crowd.call("faults", null, signal);
+    const openedAt = await stage.component.call("openedAt", null, signal);
     const refused = tap.refused.slice(refusedBefore);
     const perClient = new Map<string, number>();
     for (const { jid } of refused) perClient.set(jid, (perClient.get(jid) ?? 0) + 1);
@@ -116,7 +118,7 @@ export async function runReturn(options: ReturnOptions): Promise<ReturnRow> {
       backMaxMs: percentile([...returned.backMs], 1),
       ...{ faults: faults.positions, logLost: faults.logLost, valueLost: faults.valueLost },
       ...{ opensPerSecond: limits.opensPerSecond, opensBurst: limits.opensBurst },
-      ...ratesOf(tap.admittedAt.slice(first), limits.opensPerSecond),
+      ...ratesOf(openedAt.slice(before.length), limits.opensPerSecond),
       refused: refused.length,
       refusedMaxPerClient: Math.max(0, ...perClient.values()),
       refusedUntold: refused.filter(({ retryAfterMs }) => retryAfterMs === null).length,

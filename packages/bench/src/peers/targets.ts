@@ -8,11 +8,8 @@ const MOST_RATIO = 1.5;
 const MOST_BACK_MS = 60_000;
 /** Most refused opens of a client. */
 const MOST_REFUSED = 2;
-/**
- * Time by which opens may be bunched, in s. The tap sees opens under way, not when they are admitted, so more may be
- * close together.
- */
-const BUNCHED_S = 0.25;
+/** Opens by which the count may be wrong: an open is timed just behind its admission. */
+const MISTIMED = 2;
 
 export function judgeBystanders(row: BystandersRow): Verdict[] {
   const { ratio, missing, conflated, faults, troubledRssBytes, baseRssBytes, boundBytes } = row;
@@ -35,7 +32,7 @@ export function judgeBystanders(row: BystandersRow): Verdict[] {
 
 export function judgeReturn(row: ReturnRow): Verdict[] {
   const { subscribers, back, backMaxMs, faults, logLost, opensPerSecond, opensBurst, opensBeyondRate } = row;
-  const bucket = Math.ceil(opensBurst + BUNCHED_S * opensPerSecond);
+  const bucket = opensBurst + MISTIMED;
   return [
     {
       text: `all are back within ${MOST_BACK_MS / 1_000} s: ${back} of ${subscribers}${backMaxMs === null ? "" : `, the last after ${(backMaxMs / 1_000).toFixed(1)} s`}; ${row.interrupted} had lost their link`,

@@ -2,15 +2,15 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { until } from "@stanzapack/testkit";
 import { expect, it } from "vitest";
-import { startOpensTap } from "./opens-tap.js";
+import { startRefusalsTap } from "./refusals-tap.js";
 
-it("reads along who is admitted and who is refused, however the text is cut", async () => {
+it("reads along who is refused, however the text is cut", async () => {
   const got: string[] = [];
   const server = createServer((socket) =>
     socket.setEncoding("latin1").on("data", (c: string) => got.push(c)),
   );
   await once(server.listen(0, "127.0.0.1"), "listening");
-  const tap = await startOpensTap({ host: "127.0.0.1", port: (server.address() as AddressInfo).port });
+  const tap = await startRefusalsTap({ host: "127.0.0.1", port: (server.address() as AddressInfo).port });
   const data = (to: string, seq: number): string =>
     `<message to='${to}' type='headline'><data xmlns='ibb' sid='a' seq='${seq}'>c2VxPScwJw==</data></message>`;
   const refusal = (to: string, more: string): string =>
@@ -34,7 +34,6 @@ it("reads along who is admitted and who is refused, however the text is cut", as
   client.destroy();
   await tap.close();
   server.close();
-  expect(tap.admittedAt).toHaveLength(2);
   expect(tap.refused).toEqual([
     { jid: "a@b/2", retryAfterMs: 120 },
     { jid: "a@b/4", retryAfterMs: null },

@@ -10,23 +10,17 @@ export interface RefusedOpen {
   readonly retryAfterMs: number | null;
 }
 
-/** Passes a component's connections on, and reads its answers to clients that open links. */
-export interface OpensTap {
+/** Passes a component's connections on, and reads its refusals to clients that open links. */
+export interface RefusalsTap {
   readonly port: number;
-  /** Times at which the links' first blocks were sent, in ms of `performance.now`. */
-  readonly admittedAt: number[];
   readonly refused: RefusedOpen[];
   close(): Promise<void>;
 }
 
-/** A link's first stanza (XEP-0047). The component greets every link at once when it admits it. */
-const FIRST = /<data [^>]*\bseq='0'/g;
-
-export async function startOpensTap(target: {
+export async function startRefusalsTap(target: {
   readonly host: string;
   readonly port: number;
-}): Promise<OpensTap> {
-  const admittedAt: number[] = [];
+}): Promise<RefusalsTap> {
   const refused: RefusedOpen[] = [];
   const server = createServer({ noDelay: true }, (near) => {
     const far = connect({ ...target, noDelay: true });
@@ -42,12 +36,10 @@ export async function startOpensTap(target: {
     let rest = "";
     near.setEncoding("latin1").on("data", (chunk: string) => {
       const text = rest + chunk;
-      // Only whole stanzas with data, and whole iqs.
-      const end = Math.max(text.lastIndexOf("</message>"), text.lastIndexOf("</iq>"));
+      const end = text.lastIndexOf("</iq>");
       if (end === -1) return void (rest = text);
       const whole = text.slice(0, end);
       rest = text.slice(end);
-      for (const _ of whole.matchAll(FIRST)) admittedAt.push(performance.now());
       for (const iq of whole.split("</iq>")) {
         const open = readRefusal(iq);
         if (open !== undefined) refused.push(open);
@@ -58,7 +50,6 @@ export async function startOpensTap(target: {
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
-    admittedAt,
     refused,
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
