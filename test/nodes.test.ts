@@ -109,22 +109,37 @@ describe.each(behind("prosody"))("administrators of two nodes behind %s", (serve
   });
 });
 
-describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
+const PUBLISHERS = Array.from({ length: 8 }, (_, i) => `alice${i}`);
+
+describe.each(behind("ejabberd"))("ownership among nodes behind %s", (server) => {
   let stack: NodeStack;
-  beforeEach(async () => {
-    stack = await startNodes(server, ["alice", "bob", "carol"]);
+  let tests = 0;
+  /** Each test has a publisher of its own. */
+  let alice: string;
+  beforeAll(async () => {
+    stack = await startNodes(server, [...PUBLISHERS, "bob", "carol"]);
   });
-  afterEach(() => stack.stop());
+  beforeEach(() => {
+    alice = PUBLISHERS[tests++] as string;
+  });
+  afterEach(() => stack.closeClients());
+  afterAll(() => stack.stop());
 
   it("moves with the publisher, and everybody goes on", async () => {
-    const [first, second] = [await stack.connect("alice", 0), await stack.connect("alice", 1)];
+    const [first, second] = [await stack.connect(alice, 0), await stack.connect(alice, 1)];
     const [bob, carol] = [await stack.connect("bob", 0), await stack.connect("carol", 1)];
     const before = await first.offer<number>("log", { kind: "log", durability: "sync" });
     const map = await first.offer<number>("map", { kind: "map", durability: "sync" });
-    await Promise.all([listed(carol, "log"), listed(carol, "map")]);
-    const heard = await Promise.all([bob, carol].map((client) => follow(client)));
+    await Promise.all([listed(carol, "log", alice), listed(carol, "map", alice)]);
+    const heard = await Promise.all([bob, carol].map((client) => follow(client, alice)));
     for (let i = 1; i <= 100; i++) before.publish(i);
     map.set("a", 1);
+    await until(
+      () => heard.every(({ values }) => values.length === 100),
+      10_000,
+      "what the first node stores",
+    );
+    await until(() => heard.every((each) => each.map.get("a") === 1), 10_000, "the first node's map");
     const ended = Promise.all([once(before, "ended"), once(map, "ended")]);
     const after = await second.offer<number>("log", { kind: "log", durability: "sync", takeOver: true });
     const newMap = await second.offer<number>("map", { kind: "map", durability: "sync", takeOver: true });
@@ -141,39 +156,40 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
 
   it("passes to the node at which the publisher comes back after a crash", async () => {
     const [bob, carol] = [await stack.connect("bob", 1), await stack.connect("carol", 1)];
-    const alice = await stack.connect("alice", 0);
-    const log = await alice.offer<number>("log", { kind: "log", durability: "sync" });
-    await alice.offer<number>("map", { kind: "map" });
-    await listed(carol, "map");
-    const heard = await follow(bob);
+    const publisher = await stack.connect(alice, 0);
+    const log = await publisher.offer<number>("log", { kind: "log", durability: "sync" });
+    await publisher.offer<number>("map", { kind: "map" });
+    await listed(carol, "map", alice);
+    const heard = await follow(bob, alice);
     for (let i = 1; i <= 100; i++) log.publish(i);
     await until(() => heard.values.length === 100, 10_000, "what the first node has stored");
     await stack.node(0).end("SIGKILL");
-    const again = await stack.connect("alice", 1);
+    const again = await stack.connect(alice, 1);
     const after = await eventually(() => again.offer<number>("log", { kind: "log", durability: "sync" }));
     for (let i = 101; i <= 200; i++) after.publish(i);
     await until(() => heard.values.length >= 200, 10_000, "all updates");
     expect(heard.values).toEqual(upTo(200));
     expect(heard.other).toEqual([]);
     // A subscriber that comes later reads on where the journal is.
-    const late = await follow(carol);
+    const late = await follow(carol, alice);
     await until(() => late.values.length === 200, 10_000, "the whole log");
+    await stack.node(0).start();
   });
 
   it.each([4_000, 12_000])(
     "is not a halted node's any more, when it continues after %i ms",
     async (haltMs) => {
-      const [first, second] = [await stack.connect("alice", 0), await stack.connect("alice", 1)];
+      const [first, second] = [await stack.connect(alice, 0), await stack.connect(alice, 1)];
       const [bob, carol] = [await stack.connect("bob", 0), await stack.connect("carol", 1)];
       const before = await first.offer<number>("log", { kind: "log", durability: "sync" });
       const value = await first.offer<string>("value", { durability: "none" });
       await first.offer<number>("map", { kind: "map" });
-      await Promise.all([listed(carol, "map"), listed(carol, "value")]);
-      const heard = await Promise.all([bob, carol].map((client) => follow(client)));
+      await Promise.all([listed(carol, "map", alice), listed(carol, "value", alice)]);
+      const heard = await Promise.all([bob, carol].map((client) => follow(client, alice)));
       const seen = await Promise.all(
         [bob, carol].map(async (client) => {
           const values: string[] = [];
-          const subscription = await client.subscribe<string>("alice@localhost/value");
+          const subscription = await client.subscribe<string>(`${alice}@localhost/value`);
           subscription.on("update", (update) => values.push(update.value));
           return values;
         }),
@@ -213,12 +229,12 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
   );
 
   it("ends when its owner withdraws", async () => {
-    const alice = await stack.connect("alice", 0);
+    const publisher = await stack.connect(alice, 0);
     const bob = await stack.connect("bob", 1);
-    const log = await alice.offer<number>("log", { kind: "log" });
-    await alice.offer<number>("map", { kind: "map" });
-    await listed(bob, "map");
-    const { log: subscription, values } = await follow(bob);
+    const log = await publisher.offer<number>("log", { kind: "log" });
+    await publisher.offer<number>("map", { kind: "map" });
+    await listed(bob, "map", alice);
+    const { log: subscription, values } = await follow(bob, alice);
     log.publish(1);
     await until(() => values.length === 1, 10_000, "an update");
     const ended = once(subscription, "ended");
@@ -227,12 +243,12 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
   });
 
   it("is left alone by a node that loses its server, and the others go on", async () => {
-    const alice = await stack.connect("alice", 0);
+    const publisher = await stack.connect(alice, 0);
     const bob = await stack.connect("bob", 1);
-    const log = await alice.offer<number>("log", { kind: "log", durability: "sync" });
-    await alice.offer<number>("map", { kind: "map" });
-    await listed(bob, "map");
-    const { values, other } = await follow(bob);
+    const log = await publisher.offer<number>("log", { kind: "log", durability: "sync" });
+    await publisher.offer<number>("map", { kind: "map" });
+    await listed(bob, "map", alice);
+    const { values, other } = await follow(bob, alice);
     for (let i = 1; i <= 10; i++) log.publish(i);
     await until(() => values.length === 10, 10_000, "updates");
     const { toServer } = stack.node(0);
@@ -245,12 +261,12 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
   });
 
   it("lets values flow while Redis is away, and makes logs complete afterwards", async () => {
-    const alice = await stack.connect("alice", 0);
+    const publisher = await stack.connect(alice, 0);
     const bob = await stack.connect("bob", 1);
-    const log = await alice.offer<number>("log", { kind: "log", durability: "sync" });
-    await alice.offer<number>("map", { kind: "map" });
-    await listed(bob, "map");
-    const { values, other } = await follow(bob);
+    const log = await publisher.offer<number>("log", { kind: "log", durability: "sync" });
+    await publisher.offer<number>("map", { kind: "map" });
+    await listed(bob, "map", alice);
+    const { values, other } = await follow(bob, alice);
     for (let i = 1; i <= 10; i++) log.publish(i);
     await until(() => values.length === 10, 10_000, "updates");
     const { toRedis } = stack.node(1);
@@ -264,10 +280,10 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
   });
 
   it("carries calls, approvals and cursors from node to node", async () => {
-    const alice = await stack.connect("alice", 0);
+    const publisher = await stack.connect(alice, 0);
     const bob = await stack.connect("bob", 1);
     const asked: string[] = [];
-    const service = await alice.offer<number>("log", {
+    const service = await publisher.offer<number>("log", {
       ...{ kind: "log", access: "authorize" },
       authorize: ({ jid }) => {
         asked.push(jid);
@@ -275,8 +291,8 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
       },
     });
     service.handle("double", (value: number) => value * 2);
-    await listed(bob, "log");
-    const subscription = await bob.subscribe<number>("alice@localhost/log", {
+    await listed(bob, "log", alice);
+    const subscription = await bob.subscribe<number>(`${alice}@localhost/log`, {
       cursor: "mine",
       since: "first",
     });
@@ -284,7 +300,7 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     expect(await subscription.call("double", 21)).toBe(42);
     await expect(subscription.call("nothing")).rejects.toMatchObject({ code: "unknown-method" });
     const carol = await stack.connect("carol", 1);
-    await expect(carol.subscribe("alice@localhost/log")).rejects.toMatchObject({ code: "not-allowed" });
+    await expect(carol.subscribe(`${alice}@localhost/log`)).rejects.toMatchObject({ code: "not-allowed" });
     for (let i = 1; i <= 5; i++) service.publish(i);
     const taken: number[] = [];
     for await (const { value } of subscription) if (taken.push(value) === 5) break;
@@ -293,7 +309,7 @@ describe.each(SERVERS)("ownership among nodes behind %s", (server) => {
     // The same consumer goes on at the other node.
     const elsewhere = await stack.connect("bob", 0);
     const rest: number[] = [];
-    const next = await elsewhere.subscribe<number>("alice@localhost/log", { cursor: "mine" });
+    const next = await elsewhere.subscribe<number>(`${alice}@localhost/log`, { cursor: "mine" });
     next.on("update", ({ value }) => rest.push(value));
     await until(() => rest.includes(8), 10_000, "the rest");
     // The consumer had not asked for what follows 5, so 5 does not count as taken.
@@ -314,9 +330,9 @@ function run(
 }
 
 /** Subscribes to the log from its beginning, and to the map. */
-async function follow(client: Client) {
-  const log = await client.subscribe<number>("alice@localhost/log", { since: "first" });
-  const { map } = await client.subscribe<number>("alice@localhost/map");
+async function follow(client: Client, publisher: string) {
+  const log = await client.subscribe<number>(`${publisher}@localhost/log`, { since: "first" });
+  const { map } = await client.subscribe<number>(`${publisher}@localhost/map`);
   const [values, other]: [number[], unknown[]] = [[], []];
   log.on("update", ({ value }) => values.push(value));
   for (const event of ["lost", "conflated", "reset"] as const)
@@ -333,9 +349,9 @@ function once(
 }
 
 /** Waits until the client's node lists the service, online. */
-async function listed(client: Client, name: string): Promise<void> {
+async function listed(client: Client, name: string, publisher = "alice"): Promise<void> {
   await eventually(async () => {
-    const found = (await client.listServices()).find(({ node }) => node === `alice@localhost/${name}`);
+    const found = (await client.listServices()).find(({ node }) => node === `${publisher}@localhost/${name}`);
     expect(found?.online).toBe(true);
   });
 }

@@ -29,6 +29,8 @@ export interface NodeStack {
   node(index: number): TestNode;
   /** An SDK client with its link at this node, which is closed with the stack. */
   connect(user: string, node: number, options?: Partial<ConnectOptions>): Promise<Client>;
+  /** Closes all clients so far. */
+  closeClients(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -76,9 +78,12 @@ export async function startNodes(
       };
     }),
   );
-  const open: { close(): Promise<void> }[] = [];
+  const open: Client[] = [];
+  const closeClients = async (): Promise<void> => {
+    await Promise.all(open.splice(0).map((client) => client.close()));
+  };
   return {
-    ...{ sandbox, redis },
+    ...{ sandbox, redis, closeClients },
     node: (index) => nodes[index] as TestNode,
     async connect(user, node, options = {}) {
       const component = components[node] as string;
@@ -87,7 +92,7 @@ export async function startNodes(
       return client;
     },
     async stop() {
-      await Promise.all(open.map((it) => it.close()));
+      await closeClients();
       await Promise.all(nodes.map((node) => node.end("SIGKILL")));
       await Promise.all(nodes.flatMap(({ toServer, toRedis }) => [toServer.close(), toRedis.close()]));
       await sandbox.stop();
