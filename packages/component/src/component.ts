@@ -16,7 +16,7 @@ import { Budgets } from "./budgets/budgets.js";
 import { createLogger } from "./base/component-logger.js";
 import { FanOut } from "./fanout/fan-out.js";
 import { FrameRequests } from "./subscriptions/frame-requests.js";
-import { LinkTable } from "./links/link-table.js";
+import { LinkTable, type LinkSettings } from "./links/link-table.js";
 import { registerCursorRequests } from "./negotiation/cursor-requests.js";
 import { Commands } from "./negotiation/commands.js";
 import { RequestGate } from "./negotiation/request-gate.js";
@@ -82,7 +82,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const limits = { ...config.limits };
   let level = config.log.level;
   const adminSettings = { admins: config.admins };
-  const linkSettings = { limits, wireLimits: DEFAULT_LIMITS, envelope: config.envelope };
+  const linkSettings: LinkSettings = { limits, wireLimits: DEFAULT_LIMITS, envelope: config.envelope };
   const stats = createStats();
   const connection = createComponentConnection({
     ...{ domain, secret, host, port },
@@ -267,6 +267,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       }),
       verify: (fullJid) => links.verify(fullJid),
     });
+    linkSettings.siblings = nodes;
     return nodes.start();
   }
 

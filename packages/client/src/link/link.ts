@@ -38,14 +38,14 @@ const LAZY_UNACKED_MS = 130_000;
  * lean stanzas.
  */
 const ASK_OUTSTANDING = 1_024;
-/** Time in which the component must answer a ping, in ms. */
-const PING_MS = 10_000;
 /** Time in which the component must close the bytestream after its BYE, in ms. Then the client closes it. */
 const CLOSE_MS = 2_000;
 
 export interface LinkEvents {
   /** Time without a frame from the component after which the client asks whether the link is whole, in ms. */
   readonly silenceMs: number;
+  /** Time in which the component must answer that question, in ms. */
+  readonly answerMs: number;
   onFrame(frame: Frame): void;
   /** The component has acknowledged this many of our data stanzas. */
   onAcknowledged(stanzas: number): void;
@@ -118,6 +118,10 @@ export class Link {
 
   get sid(): string {
     return this.stream.sid;
+  }
+  /** Domain of the component, or of its node. */
+  get peer(): string {
+    return this.stream.peer;
   }
   /** Whether the stream to the server is compressed. */
   get hop(): HopClass {
@@ -340,7 +344,7 @@ export class Link {
   async barrier(): Promise<void> {
     const iq = xml("iq", { type: "get", to: `${this.stream.peer}/${this.stream.sid}` }, xml("ping", NS.PING));
     const { sentCount } = this.stream;
-    await this.connection.request(iq, { timeoutMs: PING_MS });
+    await this.connection.request(iq, { timeoutMs: this.events.answerMs });
     this.stream.confirm(sentCount);
   }
 

@@ -1,3 +1,4 @@
+import { MAX_WEIGHT } from "@stanzapack/wire";
 import { prepareDomainName, prepareJid } from "@stanzapack/xmpp";
 import { z } from "zod";
 import { storeSchema } from "./store-config.js";
@@ -83,7 +84,7 @@ export const configSchema = z.strictObject({
   nodes: z
     .strictObject({
       /** Share of the clients that this node takes, compared with the other nodes. 0: only if there is no other. */
-      weight: z.number().int().min(0).max(10_000).default(100),
+      weight: z.number().int().min(0).max(MAX_WEIGHT).default(100),
       /** Where this node is, in words for operators. */
       region: z.string().min(1).max(64).optional(),
     })

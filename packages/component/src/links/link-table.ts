@@ -1,4 +1,11 @@
-import { createHello, linkCodeOf, StanzapackError, type HelloFrame, type Limits } from "@stanzapack/wire";
+import {
+  createHello,
+  linkCodeOf,
+  StanzapackError,
+  type HelloFrame,
+  type Limits,
+  type Sibling,
+} from "@stanzapack/wire";
 import {
   bareJid,
   monotonicNow,
@@ -33,6 +40,24 @@ const READS: HelloFrame["codecs"] = ["rows", "deflated", "coded", "map"];
 /** How long the component reads what a closed link still holds, in ms. */
 const CLOSED_MS = 60_000;
 
+/** The other nodes of the component, where there are several. */
+export interface Siblings {
+  /** Returns what HELLO says of them. Undefined: there is none now. */
+  list(): readonly Sibling[] | undefined;
+  /** Returns the domain of the node that should take a new link. `links`: those of this node. Undefined: this one. */
+  better(links: number, isFull: boolean): string | undefined;
+}
+
+/** What may change while the component runs. */
+export interface LinkSettings {
+  readonly limits: ComponentLimits;
+  readonly wireLimits: Limits;
+  /** For links that are opened from now on. */
+  envelope: ComponentConfig["envelope"];
+  /** The other nodes, if the component has several. */
+  siblings?: Siblings;
+}
+
 /**
  * All links of the component: admits, opens and ends links. Its parts read the links, and find out whether the clients
  * live.
@@ -55,12 +80,7 @@ export class LinkTable implements LinkEnds {
     private readonly broker: Broker,
     private readonly fanOut: FanOut,
     private readonly requests: FrameRequests,
-    private readonly settings: {
-      readonly limits: ComponentLimits;
-      readonly wireLimits: Limits;
-      /** For links that are opened from now on. */
-      readonly envelope: ComponentConfig["envelope"];
-    },
+    private readonly settings: LinkSettings,
     private readonly stats: ComponentStats,
     private readonly log: Logger,
   ) {
@@ -132,10 +152,7 @@ export class LinkTable implements LinkEnds {
           "cancel",
           `a link needs a block-size of at least ${MIN_BLOCK_BYTES}`,
         );
-      if (this.links.size >= this.settings.limits.maxLinks && !this.links.has(request.from)) {
-        this.stats.overQuota++;
-        throw new StanzapackError("busy", `${this.links.size} links are open, no more are allowed`);
-      }
+      if (!this.links.has(request.from)) this.assertPlace();
       const { budgets } = this.broker;
       budgets.request(request.from);
       if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
@@ -145,6 +162,21 @@ export class LinkTable implements LinkEnds {
       this.broker.refused(request.from, "a link", error);
       throw toStanzaError(error);
     }
+  }
+
+  /** Throws `redirect` with the address of another node that should take one more link, or `busy`. */
+  private assertPlace(): void {
+    const { size } = this.links;
+    const isFull = size >= this.settings.limits.maxLinks;
+    const other = this.settings.siblings?.better(size, isFull);
+    if (other !== undefined)
+      throw new StanzaError(
+        ...(["redirect", "modify", `another node has more room: ${other}`, undefined, undefined] as const),
+        `xmpp:${other}`,
+      );
+    if (!isFull) return;
+    this.stats.overQuota++;
+    throw new StanzapackError("busy", `${size} links are open, no more are allowed`);
   }
 
   private accept(stream: Bytestream): void {
@@ -179,9 +211,13 @@ export class LinkTable implements LinkEnds {
     const tag = this.settings.envelope === "auto" ? stream.takeTag() : undefined;
     link.session.lean = tag !== undefined;
     const lean = tag === undefined ? null : { tag };
+    const siblings = this.settings.siblings?.list();
     link.sendFrame(
       createHello(
-        { token, codecs: READS, lean, kept: true, maps: true, calls: true, digests: true },
+        {
+          ...{ token, codecs: READS, lean, kept: true, maps: true, calls: true, digests: true },
+          ...(siblings && { siblings }),
+        },
         this.settings.wireLimits,
       ),
     );

@@ -1,7 +1,9 @@
-import { formatNode, StanzapackError, type NodeId } from "@stanzapack/wire";
+import { formatNode, StanzapackError, type NodeId, type Sibling } from "@stanzapack/wire";
 import { monotonicNow, wallAheadMs, wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { Broker } from "../broker/broker.js";
+import type { Siblings } from "../links/link-table.js";
+import { betterNode, siblingsOf, type Loaded } from "./balance.js";
 import type { Claims } from "../catalog/offers.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
@@ -40,7 +42,7 @@ export interface NodesHost {
  * This node among the nodes of the component. Nodes share one store. Each service belongs to the node of its publisher's
  * link, and every other node lists it, and follows it while somebody subscribes there.
  */
-export class Nodes implements Claims {
+export class Nodes implements Claims, Siblings {
   readonly session: Session;
   private readonly store: NodeStore;
   private readonly mailbox: Mailbox;
@@ -164,9 +166,18 @@ export class Nodes implements Claims {
     }));
   }
 
-  /** The nodes that live, this one included. */
-  get nodes(): readonly SeenNode[] {
-    return this.session.nodes;
+  list(): readonly Sibling[] | undefined {
+    const siblings = siblingsOf(this.describe(0), this.session.nodes);
+    return siblings.length === 0 ? undefined : siblings;
+  }
+
+  better(links: number, isFull: boolean): string | undefined {
+    return betterNode(this.describe(links), this.session.nodes, isFull, Math.random());
+  }
+
+  private describe(links: number): Loaded {
+    const { weight, region } = this.host.describe();
+    return { domain: this.host.domain, weight, region, links };
   }
 
   claim(

@@ -100,6 +100,16 @@ export interface HelloFrame {
   readonly calls?: true;
   /** Capability 6: the sender knows DIGEST and REPAIR. Absent: not listed. */
   readonly digests?: true;
+  /** Capability 7: the other nodes of the component, from the component only. Absent: not listed. */
+  readonly siblings?: readonly Sibling[];
+}
+
+/** Another node of the component. */
+export interface Sibling {
+  /** Domain of the node. */
+  readonly domain: string;
+  /** Share of the clients that the node takes, compared with others. 0: only if there is no other. */
+  readonly weight: number;
 }
 
 /** Component → client: from now on `alias` means this subscription. */
