@@ -80,6 +80,29 @@ describe.each(SERVERS)("two nodes behind %s", (server) => {
   });
 });
 
+describe.each(behind("ejabberd"))("the choice of a node behind %s", (server) => {
+  it("follows weights, and tries the next node that the program names", async () => {
+    const stack = await startNodes(server, ["alice"], { weights: [0, 100] });
+    try {
+      const [first, second] = [stack.node(0), stack.node(1)];
+      const client = await eventually(async () => {
+        const connected = await stack.connect("alice", 0);
+        // The nodes hear of each other once a second.
+        expect(connected.component).toBe(second.domain);
+        return connected;
+      });
+      await client.offer("value");
+      await second.end("SIGTERM");
+      await until(() => client.online && client.component === first.domain, 10_000, "the node of weight 0");
+      const components = [second.domain, first.domain];
+      const other = await stack.connect("alice", 0, { component: undefined, components });
+      expect(other.component).toBe(first.domain);
+    } finally {
+      await stack.stop();
+    }
+  });
+});
+
 describe.each(behind("prosody"))("administrators of two nodes behind %s", (server) => {
   it("see both, and one that is gone", async () => {
     const stack = await startNodes(server, ["alice", "admin"], { admins: ["admin@localhost"] });
@@ -92,8 +115,8 @@ describe.each(behind("prosody"))("administrators of two nodes behind %s", (serve
         const { status, stdout } = await run(["nodes", "--json"], env);
         expect(status).toBe(0);
         expect(JSON.parse(stdout)).toMatchObject([
-          { domain: "streams1.localhost", region: "region1", isAlive: true, weight: 100, services: 1 },
-          { domain: "streams2.localhost", region: "region2", isAlive: true, weight: 100, services: 0 },
+          { domain: "streams1.localhost", region: "here", isAlive: true, weight: 100, services: 1 },
+          { domain: "streams2.localhost", region: "here", isAlive: true, weight: 100, services: 0 },
         ]);
       });
       await stack.node(1).end("SIGKILL");

@@ -27,6 +27,8 @@ export interface NodeStack {
   readonly sandbox: Sandbox;
   readonly redis: PrivateRedis;
   node(index: number): TestNode;
+  /** Number of the node with this domain. */
+  indexOf(domain: string): number;
   /** An SDK client with its link at this node, which is closed with the stack. */
   connect(user: string, node: number, options?: Partial<ConnectOptions>): Promise<Client>;
   /** Closes all clients so far. */
@@ -38,12 +40,14 @@ export interface NodeStackOptions {
   /** Number of nodes. Default 2. */
   readonly count?: number;
   readonly admins?: readonly string[];
+  /** Weight of each node. Default 100. */
+  readonly weights?: readonly number[];
 }
 
 export async function startNodes(
   server: ServerKind,
   users: readonly string[],
-  { count = 2, admins }: NodeStackOptions = {},
+  { count = 2, admins, weights }: NodeStackOptions = {},
 ): Promise<NodeStack> {
   const components = Array.from({ length: count }, (_, i) => `streams${i + 1}.localhost`);
   const [sandbox, redis] = await Promise.all([
@@ -57,7 +61,7 @@ export async function startNodes(
       const toRedis = await startTcpProxy({ host: redis.host, port: redis.port });
       const started: ComponentProcess = await startComponentProcess(sandbox, {
         ...{ command: COMMAND, signal, component, port: toServer.port, admins },
-        nodes: { region: `region${component + 1}` },
+        nodes: { region: "here", ...(weights && { weight: weights[component] }) },
         store: { kind: "redis", port: toRedis.port, prefix: "nodes:" },
         logLevel: process.env["STANZAPACK_TEST_LOG"] ?? "silent",
       });
@@ -85,6 +89,7 @@ export async function startNodes(
   return {
     ...{ sandbox, redis, closeClients },
     node: (index) => nodes[index] as TestNode,
+    indexOf: (domain) => components.indexOf(domain),
     async connect(user, node, options = {}) {
       const component = components[node] as string;
       const client = await connect({ ...credentialsOf(sandbox, user), component, ...options });

@@ -266,8 +266,9 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
         ...{ weight, region, links: links.size, subscriptions: countSubscriptions(broker) },
       }),
       verify: (fullJid) => links.verify(fullJid),
+      ...{ connection, sendAway: (why: string) => links.sendAway(why) },
     });
-    linkSettings.siblings = nodes;
+    linkSettings.siblings = nodes.placement;
     return nodes.start();
   }
 

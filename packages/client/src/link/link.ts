@@ -4,7 +4,6 @@ import {
   DEFAULT_LIMITS,
   type HopClass,
   DEFAULT_LINK_POLICY,
-  linkCodeOf,
   LinkSession,
   StanzapackError,
   type BlockWriter,
@@ -21,6 +20,7 @@ import {
 } from "@stanzapack/xmpp";
 import { toStanzapackError } from "../base/errors.js";
 import { LinkEnvelope, type EnvelopeKind } from "./link-envelope.js";
+import { toLinkError } from "./link-error.js";
 import { ofBytes, readyFrame, type ReadyFrame } from "./ready-frame.js";
 
 /**
@@ -381,22 +381,4 @@ export class Link {
     if (abandons) this.stream.abandon({ by: "local" });
     this.events.onEnd(error);
   }
-}
-
-/**
- * Returns the error that ends a link. Conditions that name a service or a request elsewhere are about the link here.
- */
-function toLinkError(error: unknown, doing: string): StanzapackError {
-  if (error instanceof StanzaError) {
-    const { condition, text } = error;
-    // XEP-0047 §2.2: a block was lost or damaged, and either side found out.
-    const code = error.type === "wait" ? "protocol" : linkCodeOf(condition);
-    if (code !== "protocol")
-      return new StanzapackError(code, `${doing}: ${text}`, { origin: "transport", cause: error });
-    if (condition === "item-not-found") {
-      const why = "the component no longer knows the link";
-      return new StanzapackError("disconnected", `${doing}: ${why}`, { origin: "peer", cause: error });
-    }
-  }
-  return toStanzapackError(error, doing);
 }

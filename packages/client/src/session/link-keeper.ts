@@ -236,6 +236,8 @@ export class LinkKeeper {
     }
     this.now = { link, router, over };
     nodes.opened(link.session.peerHello?.siblings);
+    // With siblings, a silent link is asked for sooner.
+    link.watchSilence();
     this.upSince = monotonicNow();
     // The restoring begins before calls that wait for the link make requests on it.
     this.restored = this.held.restore(this.now);

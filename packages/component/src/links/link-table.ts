@@ -336,6 +336,12 @@ export class LinkTable implements LinkEnds {
     for (const { stream } of this.links.values()) void stream.close();
   }
 
+  /** Ends all links: other nodes of the component take them. */
+  sendAway(why: string): void {
+    for (const link of [...this.links.values()])
+      this.bye(link, new StanzapackError("component-unavailable", why));
+  }
+
   clear(): void {
     this.reader.stop();
     for (const link of [...this.links.values()]) {

@@ -1,9 +1,7 @@
-import { formatNode, StanzapackError, type NodeId, type Sibling } from "@stanzapack/wire";
-import { monotonicNow, wallAheadMs, wallNow } from "@stanzapack/xmpp";
+import { formatNode, StanzapackError, type NodeId } from "@stanzapack/wire";
+import { monotonicNow, wallAheadMs, wallNow, type Connection } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { Broker } from "../broker/broker.js";
-import type { Siblings } from "../links/link-table.js";
-import { betterNode, siblingsOf, type Loaded } from "./balance.js";
 import type { Claims } from "../catalog/offers.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
@@ -16,9 +14,10 @@ import { Following } from "./following.js";
 import { Listing } from "./listing.js";
 import { Mailbox } from "./mailbox.js";
 import { encodeLive } from "./messages.js";
-import type { CatalogEntry, NodeInfo, NodeStore, SeenNode } from "./node-store.js";
+import type { CatalogEntry, NodeInfo, NodeStore } from "./node-store.js";
 import { OwnEntries } from "./own-entries.js";
 import { NodeRequests } from "./node-requests.js";
+import { Placement } from "./placement.js";
 import { Session } from "./session.js";
 
 /** Time to retry for a publisher that this node cannot serve now, in ms. */
@@ -36,14 +35,19 @@ export interface NodesHost {
   readonly describe: () => Pick<NodeInfo, "weight" | "region" | "links" | "subscriptions">;
   /** Resolves with whether the full JID has a link here whose client lives. */
   readonly verify: (fullJid: string) => Promise<boolean>;
+  readonly connection: Connection;
+  /** Tells all clients to go on at another node. */
+  readonly sendAway: (why: string) => void;
 }
 
 /**
  * This node among the nodes of the component. Nodes share one store. Each service belongs to the node of its publisher's
  * link, and every other node lists it, and follows it while somebody subscribes there.
  */
-export class Nodes implements Claims, Siblings {
+export class Nodes implements Claims {
   readonly session: Session;
+  /** Which node a client should use. */
+  readonly placement: Placement;
   private readonly store: NodeStore;
   private readonly mailbox: Mailbox;
   private readonly own: OwnEntries;
@@ -77,6 +81,7 @@ export class Nodes implements Claims, Siblings {
     const own = (this.own = new OwnEntries(store, identity, (service) => this.fenced(service)));
     const following = (this.following = new Following({ ...{ store, mailbox, broker, session, log } }));
     this.listing = new Listing({ ...{ broker, session, mailbox, following, own, log, store } });
+    this.placement = new Placement(host, session);
     this.requests = new NodeRequests({ ...{ broker, own, mailbox, log, verify: host.verify } });
   }
 
@@ -164,20 +169,6 @@ export class Nodes implements Claims, Siblings {
       ...{ weight: info.weight, links: info.links, services: info.services, followed: info.followed },
       ...{ subscriptions: info.subscriptions, ageMs: info.ageMs, lagMs: info.lagMs },
     }));
-  }
-
-  list(): readonly Sibling[] | undefined {
-    const siblings = siblingsOf(this.describe(0), this.session.nodes);
-    return siblings.length === 0 ? undefined : siblings;
-  }
-
-  better(links: number, isFull: boolean): string | undefined {
-    return betterNode(this.describe(links), this.session.nodes, isFull, Math.random());
-  }
-
-  private describe(links: number): Loaded {
-    const { weight, region } = this.host.describe();
-    return { domain: this.host.domain, weight, region, links };
   }
 
   claim(
@@ -281,6 +272,7 @@ export class Nodes implements Claims, Siblings {
 
   /** Once a second. */
   sweep(now: number): void {
+    this.placement.sweep(now);
     this.own.sweep();
     this.requests.sweep(now);
     this.following.sweep(now);
@@ -288,6 +280,7 @@ export class Nodes implements Claims, Siblings {
 
   async stop(): Promise<void> {
     this.watching?.stop();
+    this.placement.stop();
     this.mailbox.stop();
     this.following.stop();
     await this.session.stop();

@@ -27,7 +27,7 @@ export interface SessionHandlers {
 export class Session {
   readonly id = randomUUID();
   private seen: readonly SeenNode[] = [];
-  private validUntil = -Infinity;
+  private renewedAt = -Infinity;
   /** The process was held up: it may own nothing until the next renewal. */
   private isInDoubt = false;
   private wasValid = false;
@@ -55,7 +55,12 @@ export class Session {
   /** Whether this node may own services at the monotonic time `now`, in ms. */
   isValid(now: number): boolean {
     if (now - this.turnAt > HELD_UP_MS) this.isInDoubt = true;
-    return !this.isInDoubt && now < this.validUntil;
+    return !this.isInDoubt && this.sinceRenewalMs(now) < LEASE_MS;
+  }
+
+  /** Time since the last successful renewal was sent, in ms. */
+  sinceRenewalMs(now: number): number {
+    return now - this.renewedAt;
   }
 
   /** All nodes that were alive at the last renewal, by domain. */
@@ -103,7 +108,7 @@ export class Session {
     if (this.stopped) return;
     this.lagMs = Math.round(monotonicNow() - sentAt);
     this.seen = seen;
-    this.validUntil = sentAt + LEASE_MS;
+    this.renewedAt = sentAt;
     this.isInDoubt = false;
     this.turnAt = monotonicNow();
     this.tellChange();
