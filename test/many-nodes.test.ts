@@ -74,7 +74,12 @@ describe.each(SERVERS)("three nodes behind %s", (server) => {
       (watcher.values.at(-1) ?? 0) > before &&
       (watcher.seen.at(-1) ?? 0) > before &&
       Math.max(...watcher.map.values()) > before;
-    await until(() => watchers.every(arrived), ms, what);
+    await until(() => watchers.every(arrived), ms, what).catch((error: unknown) => {
+      const stands = watchers.map(({ client, values, seen, map: copy, log: { status } }) =>
+        [client.component, status, values.at(-1), seen.at(-1), Math.max(...copy.values())].join(" "),
+      );
+      throw new Error(`${String(error)}: at ${count}, ${alice.component}; ${stands.join("; ")}`);
+    });
   }
 
   const nodesOf = (): string[] => watchers.map(({ client }) => client.component);

@@ -8,6 +8,7 @@ import {
   StanzapackError,
   type BlockWriter,
   type Frame,
+  type Sibling,
 } from "@stanzapack/wire";
 import {
   NS,
@@ -47,6 +48,8 @@ export interface LinkEvents {
   /** Time in which the component must answer that question, in ms. */
   readonly answerMs: number;
   onFrame(frame: Frame): void;
+  /** The component names its other nodes. Undefined: it names none. */
+  onSiblings(siblings: readonly Sibling[] | undefined): void;
   /** The component has acknowledged this many of our data stanzas. */
   onAcknowledged(stanzas: number): void;
   /** Acknowledgements arrived, so more data may be sent. */
@@ -62,7 +65,7 @@ export interface LinkEvents {
 }
 
 /** Capabilities that HELLO lists, beside lean stanzas. */
-const KNOWN = { kept: true, maps: true, calls: true, digests: true } as const;
+const KNOWN = { kept: true, maps: true, calls: true, digests: true, siblings: null } as const;
 
 /** The client's side of one bytestream to the component: frames both ways, acknowledgements, liveness. */
 export class Link {
@@ -250,7 +253,9 @@ export class Link {
       if (frame.type === "hello") {
         this.envelope.begin(frame);
         this.helloArrived?.();
-      } else if (frame.type === "envelope") this.envelope.onFrame(frame);
+        this.events.onSiblings(frame.siblings ?? undefined);
+      } else if (frame.type === "nodes") this.events.onSiblings(frame.siblings);
+      else if (frame.type === "envelope") this.envelope.onFrame(frame);
       else if (frame.type === "bye") {
         this.stream.expectClose(CLOSE_MS);
         const text = `the component ended the link: ${frame.text}`;

@@ -203,6 +203,11 @@ export class LinkKeeper {
         return nodes.hasOthers ? ANSWER_WITH_OTHERS_MS : ANSWER_MS;
       },
       onFrame: (frame) => router.dispatch(frame),
+      onSiblings: (siblings) => {
+        nodes.told(siblings);
+        // With siblings, a silent link is asked for sooner.
+        link.watchSilence();
+      },
       onAcknowledged: (stanzas) => this.events.onAcknowledged(stanzas),
       onCredit: () => this.events.onCredit(),
       creditDue: () => [...this.holdings.subscriptions.values()].flatMap((one) => one.takeCredit() ?? []),
@@ -235,9 +240,6 @@ export class LinkKeeper {
       this.opening = undefined;
     }
     this.now = { link, router, over };
-    nodes.opened(link.session.peerHello?.siblings);
-    // With siblings, a silent link is asked for sooner.
-    link.watchSilence();
     this.upSince = monotonicNow();
     // The restoring begins before calls that wait for the link make requests on it.
     this.restored = this.held.restore(this.now);

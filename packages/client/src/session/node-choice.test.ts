@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 it("has one node, as long as nobody names another", () => {
   const choice = new NodeChoice(["a"]);
   expect(choice.hasOthers).toBe(false);
-  choice.opened(undefined);
+  choice.told(undefined);
   expect(choice.leave()).toBe(false);
   expect(choice.domain).toBe("a");
 });
@@ -20,7 +20,7 @@ it("chooses by weight among the siblings, and those of weight 0 last", () => {
     { domain: "c", weight: 300 },
     { domain: "d", weight: 0 },
   ];
-  choice.opened(siblings);
+  choice.told(siblings);
   chance = 0.3;
   expect(choice.leave()).toBe(true);
   expect(choice.domain).toBe("c");
@@ -45,7 +45,7 @@ it("takes the node that failed first when all have failed, and any again after a
 
 it("keeps the names of the program as the last resort", () => {
   const choice = new NodeChoice(["a", "old"], () => 0.99);
-  choice.opened([{ domain: "b", weight: 1 }]);
+  choice.told([{ domain: "b", weight: 1 }]);
   choice.leave();
   expect(choice.domain).toBe("b");
   choice.leave();

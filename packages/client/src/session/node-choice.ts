@@ -34,8 +34,8 @@ export class NodeChoice {
     return this.weights.size > 1;
   }
 
-  /** The node in use has sent HELLO. `siblings`: the others, as HELLO names them. */
-  opened(siblings: readonly Sibling[] | undefined): void {
+  /** The node in use names the others. Undefined: it names none. */
+  told(siblings: readonly Sibling[] | undefined): void {
     // A node that the program named, and the others do not see, is probably away: it comes last.
     const rest = siblings === undefined ? NAMED_WEIGHT : 0;
     const known = new Map(this.named.map((domain) => [domain, rest]));

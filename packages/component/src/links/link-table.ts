@@ -44,6 +44,8 @@ const CLOSED_MS = 60_000;
 export interface Siblings {
   /** Returns what HELLO says of them. Undefined: there is none now. */
   list(): readonly Sibling[] | undefined;
+  /** Number of times that another node came. */
+  readonly changes: number;
   /** Returns the domain of the node that should take a new link. `links`: those of this node. Undefined: this one. */
   better(links: number, isFull: boolean): string | undefined;
 }
@@ -212,6 +214,7 @@ export class LinkTable implements LinkEnds {
     link.session.lean = tag !== undefined;
     const lean = tag === undefined ? null : { tag };
     const siblings = this.settings.siblings?.list();
+    link.siblingsKnown = this.settings.siblings?.changes ?? 0;
     link.sendFrame(
       createHello(
         {
@@ -306,7 +309,9 @@ export class LinkTable implements LinkEnds {
     this.throttle.sweep(now);
     this.reader.sweep();
     this.interrupted.sweep();
+    const { siblings } = this.settings;
     for (const link of this.links.values()) {
+      if (siblings !== undefined && link.siblingsKnown < siblings.changes) tellSiblings(link, siblings);
       if (link.closedAt !== undefined) {
         if (now - link.closedAt > CLOSED_MS) this.end(link, "closed");
         continue;
@@ -351,4 +356,12 @@ export class LinkTable implements LinkEnds {
     this.links.clear();
     this.accounts.clear();
   }
+}
+
+/** Tells a client of the other nodes, because one has come since it heard of them. */
+function tellSiblings(link: ClientLink, siblings: Siblings): void {
+  const { peerHello } = link.session;
+  if (peerHello === undefined || link.closedAt !== undefined) return;
+  link.siblingsKnown = siblings.changes;
+  if (peerHello.siblings !== undefined) link.sendFrame({ type: "nodes", siblings: siblings.list() ?? [] });
 }

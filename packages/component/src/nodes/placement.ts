@@ -33,6 +33,9 @@ export class Placement implements Siblings {
   /** The sibling that is ready while this node is cut off from the store. */
   private refuge: string | undefined;
   private asking: Promise<void> | undefined;
+  changes = 0;
+  /** Siblings that lived when this was looked at last. */
+  private living: ReadonlySet<string> = new Set();
   private readonly stopAnswering: () => void;
 
   constructor(
@@ -65,6 +68,9 @@ export class Placement implements Siblings {
 
   /** Once a second. */
   sweep(now: number): void {
+    const living = new Set(this.session.nodes.map(({ domain }) => domain));
+    if ([...living].some((domain) => !this.living.has(domain))) this.changes++;
+    this.living = living;
     if (this.session.sinceRenewalMs(now) < CUT_OFF_MS) this.refuge = undefined;
     else if (this.host.connection.state === "online")
       this.asking ??= this.findRefuge().finally(() => (this.asking = undefined));

@@ -11,7 +11,7 @@ interface Capabilities {
   maps?: true;
   calls?: true;
   digests?: true;
-  siblings?: readonly Sibling[];
+  siblings?: readonly Sibling[] | null;
 }
 
 /** Most capabilities in one HELLO, known or unknown. */
@@ -41,12 +41,21 @@ export function capabilityElements({
     ...(maps === true ? [[CAPABILITY.MAPS, null]] : []),
     ...(calls === true ? [[CAPABILITY.CALLS, null]] : []),
     ...(digests === true ? [[CAPABILITY.DIGESTS, null]] : []),
-    ...(siblings === undefined ? [] : [[CAPABILITY.SIBLINGS, siblings.flatMap(siblingElements)]]),
+    ...(siblings === undefined ? [] : [[CAPABILITY.SIBLINGS, siblings && siblingElements(siblings)]]),
   ];
 }
 
-function siblingElements({ domain, weight }: Sibling): readonly unknown[] {
-  return [domain, uint(weight, "weight", MAX_WEIGHT)];
+/** Returns the domains of siblings, each with its weight behind it. */
+export function siblingElements(siblings: readonly Sibling[]): readonly unknown[] {
+  return siblings.flatMap(({ domain, weight }) => [domain, uint(weight, "weight", MAX_WEIGHT)]);
+}
+
+/** Reads siblings as an array. `read` is of the fields of the frame. */
+export function readSiblings(
+  read: (maxGroups: number, maxChars: number, max: number) => readonly (readonly [string, number])[],
+): Sibling[] {
+  const pairs = read(MAX_SIBLINGS, MAX_DOMAIN_CHARS, MAX_WEIGHT);
+  return pairs.map(([domain, weight]) => ({ domain, weight }));
 }
 
 /** Reads the list of capabilities. Skips those that this program does not know. */
@@ -58,9 +67,7 @@ export function readCapabilities(f: FrameFields): Capabilities {
       return true;
     }
     if (number === CAPABILITY.SIBLINGS) {
-      const pairs = f.pairTextsAndUints(MAX_SIBLINGS, MAX_DOMAIN_CHARS, MAX_WEIGHT);
-      if (pairs === null) return true;
-      found.siblings = pairs.map(([domain, weight]) => ({ domain, weight }));
+      found.siblings = f.pairOrNil(() => readSiblings((...bounds) => f.nestedTextsAndUints(...bounds)));
       return true;
     }
     // The values of the others say nothing: they are skipped, whatever they are.

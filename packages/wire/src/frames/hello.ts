@@ -64,8 +64,8 @@ function isSame(a: HelloFrame, b: HelloFrame): boolean {
     a.maps === b.maps &&
     a.calls === b.calls &&
     a.digests === b.digests &&
-    a.siblings === undefined &&
-    b.siblings === undefined &&
+    // No client names siblings.
+    a.siblings === b.siblings &&
     a.codecs.length === b.codecs.length &&
     a.codecs.every((codec, i) => codec === b.codecs[i])
   );
