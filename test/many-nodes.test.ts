@@ -61,6 +61,9 @@ describe.each(SERVERS)("three nodes behind %s", (server) => {
       value.publish(count);
     }, PUBLISH_MS);
     await flow(BACK_MS, "updates at each node");
+    const clients = [alice, ...watchers.map(({ client }) => client)];
+    const know = (): boolean => clients.every(({ components }) => components.length === 3);
+    await until(know, BACK_MS, "all nodes are known to all clients");
   });
   afterAll(() => {
     clearInterval(publishing);

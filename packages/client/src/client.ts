@@ -96,6 +96,10 @@ export class Client extends Emitter<ClientEvents> {
   get component(): string {
     return this.parts.nodes.domain;
   }
+  /** Domains of all nodes of the component that this client knows, that of `component` included. */
+  get components(): readonly string[] {
+    return this.parts.nodes.domains;
+  }
   /** Whether the client has a link now. */
   get online(): boolean {
     return this.keeper.link !== undefined;

@@ -29,6 +29,11 @@ export class NodeChoice {
     return this.now;
   }
 
+  /** Domains of all nodes that the client knows. */
+  get domains(): readonly string[] {
+    return [...this.weights.keys()];
+  }
+
   /** Whether there is a choice. */
   get hasOthers(): boolean {
     return this.weights.size > 1;
