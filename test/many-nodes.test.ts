@@ -122,11 +122,14 @@ describe.each(SERVERS)("three nodes behind %s", (server) => {
   it("have lost and repeated nothing, and have equal maps", async () => {
     clearInterval(publishing);
     const all = upTo(count);
-    await until(
-      () => watchers.every(({ values }) => values.length >= all.length),
-      BACK_MS,
-      "the last update",
-    );
+    const hasAll = ({ values }: Watcher): boolean => values.length >= all.length;
+    await until(() => watchers.every(hasAll), BACK_MS, "the last update").catch((error: unknown) => {
+      const lacking = watchers.map(({ values, told, log: { status } }) => {
+        const missing = all.filter((each) => !values.includes(each));
+        return `${status} ${values.length} of ${all.length}, ${missing.length} from ${missing[0]}, ${told.join(" ")}`;
+      });
+      throw new Error(`${String(error)}: ${lacking.join("; ")}`);
+    });
     for (const { values, told } of watchers) expect({ values, told }).toEqual({ values: all, told: [] });
     await until(
       () => watchers.every((watcher) => watcher.map.get(`key${count % 10}`) === count),

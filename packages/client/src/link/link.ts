@@ -253,8 +253,8 @@ export class Link {
       if (frame.type === "hello") {
         this.envelope.begin(frame);
         this.helloArrived?.();
-        this.events.onSiblings(frame.siblings ?? undefined);
-      } else if (frame.type === "nodes") this.events.onSiblings(frame.siblings);
+        this.onSiblings(frame.siblings ?? undefined);
+      } else if (frame.type === "nodes") this.onSiblings(frame.siblings);
       else if (frame.type === "envelope") this.envelope.onFrame(frame);
       else if (frame.type === "bye") {
         this.stream.expectClose(CLOSE_MS);
@@ -270,6 +270,12 @@ export class Link {
     if (dueAt === undefined) return;
     if (this.session.ackDue(now)) this.sendAck();
     else this.ackTimer ??= setTimeout(() => this.sendAck(), dueAt - now);
+  }
+
+  private onSiblings(siblings: readonly Sibling[] | undefined): void {
+    this.events.onSiblings(siblings);
+    // With siblings, a silent link is asked for sooner.
+    this.watchSilence();
   }
 
   /**

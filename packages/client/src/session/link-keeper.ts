@@ -203,11 +203,8 @@ export class LinkKeeper {
         return nodes.hasOthers ? ANSWER_WITH_OTHERS_MS : ANSWER_MS;
       },
       onFrame: (frame) => router.dispatch(frame),
-      onSiblings: (siblings) => {
-        nodes.told(siblings);
-        // With siblings, a silent link is asked for sooner.
-        link.watchSilence();
-      },
+      // May come before there is a `link`.
+      onSiblings: (siblings) => nodes.told(siblings),
       onAcknowledged: (stanzas) => this.events.onAcknowledged(stanzas),
       onCredit: () => this.events.onCredit(),
       creditDue: () => [...this.holdings.subscriptions.values()].flatMap((one) => one.takeCredit() ?? []),
