@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "./support/eventually.js";
 import { sever, startNodes, type NodeStack } from "./support/nodes.js";
 import { SERVERS, upTo } from "./support/stack.js";
+import { WHOLE } from "./support/whole.js";
 
 /** Time after a fault until everybody must receive again, in ms. */
 const BACK_MS = 10_000;
@@ -22,7 +23,7 @@ interface Watcher {
 }
 
 /** Three nodes, a publisher at the first, and a subscriber at each. */
-describe.each(SERVERS)("three nodes behind %s", (server) => {
+describe.skipIf(!WHOLE).each(SERVERS)("three nodes behind %s", (server) => {
   let stack: NodeStack;
   let alice: Client;
   let log: OfferedService<number>;
