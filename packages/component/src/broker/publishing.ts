@@ -32,6 +32,13 @@ export class Publishing {
   onLost: ((service: Service, updates: number) => void) | undefined;
   /** Follows some of the updates. */
   tracing: Tracing | undefined;
+  /**
+   * Returns whether this node may take updates of the service now. If not, the call has taken the lease back from the
+   * publisher. Undefined: there is one node, and it always may.
+   */
+  mayTake: ((service: Service, now: number) => boolean) | undefined;
+  /** Called when subscribers may see new updates of a service. `before`: the highest offset before them. */
+  onDelivered: ((service: Service, arrival: Arrival, before: number) => void) | undefined;
   /** Called when updates could not be stored. The service has only what was stored before. */
   onUnstored: ((service: Service, error: unknown) => void) | undefined;
 
@@ -45,7 +52,7 @@ export class Publishing {
   /** Takes DATA of a service from its publisher's own link, at the monotonic time `now`. Throws what ends that link. */
   publish(service: Service, frame: DataFrame | CodedFrame, now: number): void {
     const { publisher } = service;
-    if (publisher === undefined) return;
+    if (publisher === undefined || this.mayTake?.(service, now) === false) return;
     const trace = this.tracing?.begin(service);
     const batch = this.read(service, publisher, frame);
     trace?.pass("read");
@@ -196,6 +203,21 @@ export class Publishing {
    * first value any more.
    */
   private deliver(service: Service, arrival: Arrival, now: number): void {
+    const { offset } = service.record;
+    this.show(service, arrival, now);
+    this.onDelivered?.(service, arrival, offset);
+  }
+
+  /** The same for updates of a service that another node owns, which has stored them. */
+  follow(service: Service, arrival: Arrival, now: number): void {
+    service.record.given = arrival.to;
+    service.traffic.rowsIn += arrival.rows.length;
+    const newest = arrival.rows.at(-1);
+    if (newest !== undefined) service.traffic.newest = { row: newest, cameAt: now };
+    this.show(service, arrival, now);
+  }
+
+  private show(service: Service, arrival: Arrival, now: number): void {
     const { record, kind } = service;
     record.offset = arrival.to;
     // Of a map, no single row says what its value is.

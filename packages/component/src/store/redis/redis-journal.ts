@@ -244,7 +244,8 @@ export class RedisJournal implements StoredJournal, Droppable {
     const start = Math.max(offset, first);
     if (start > newest) return undefined;
     const bounds = [offset, maxRows, maxBytes] as const;
-    const slice = start < tail.start ? this.parts.reader.slice(start, tail.start - 1, ...bounds) : undefined;
+    const slice =
+      start < tail.start ? this.parts.reader.slice(start, tail.start - 1, newest, ...bounds) : undefined;
     return slice ?? sliceOf(tail.from(start), ...bounds);
   }
 
@@ -258,6 +259,22 @@ export class RedisJournal implements StoredJournal, Droppable {
     const { oldest } = tail;
     if (oldest === undefined || tail.start <= first || time > oldest.cameAt) return at(tail.since(time));
     return this.parts.reader.since(time, first, newest).then(at);
+  }
+
+  /** Of a followed journal: Redis has updates up to `to` that did not come here. */
+  jump(to: number): void {
+    if (to <= this.newest) return;
+    this.newest = to;
+    this.tail.clear();
+    this.tail.start = to + 1;
+  }
+
+  /** Of a followed journal: its owner keeps the updates from `first` on. See `Found`. */
+  ownerDropped(first: number, droppedAt: number): void {
+    if (first <= this.first) return;
+    this.first = first;
+    this.droppedAt = droppedAt;
+    this.tail.dropBefore(first);
   }
 
   /** Ends the journal: its bytes no longer count for any bound. */
