@@ -10,7 +10,7 @@ import { eventually } from "./support/eventually.js";
 import { sever, startNodes, type NodeStack } from "./support/nodes.js";
 import { COMMAND } from "./support/program.js";
 import { publishCounter, SERVERS, upTo } from "./support/stack.js";
-import { behind } from "./support/whole.js";
+import { WHOLE } from "./support/whole.js";
 
 describe.each(SERVERS)("two nodes behind %s", (server) => {
   let stack: NodeStack;
@@ -80,7 +80,7 @@ describe.each(SERVERS)("two nodes behind %s", (server) => {
   });
 });
 
-describe.each(behind("ejabberd"))("the choice of a node behind %s", (server) => {
+describe.skipIf(!WHOLE).each(SERVERS)("the choice of a node behind %s", (server) => {
   it("follows weights, and tries the next node that the program names", async () => {
     const stack = await startNodes(server, ["alice"], { weights: [0, 100] });
     try {
@@ -103,7 +103,7 @@ describe.each(behind("ejabberd"))("the choice of a node behind %s", (server) => 
   });
 });
 
-describe.each(behind("prosody"))("administrators of two nodes behind %s", (server) => {
+describe.skipIf(!WHOLE).each(SERVERS)("administrators of two nodes behind %s", (server) => {
   it("see both, and one that is gone", async () => {
     const stack = await startNodes(server, ["alice", "admin"], { admins: ["admin@localhost"] });
     const folder = mkdtempSync(join(tmpdir(), "stanzapack-nodes-"));
@@ -134,7 +134,7 @@ describe.each(behind("prosody"))("administrators of two nodes behind %s", (serve
 
 const PUBLISHERS = Array.from({ length: 8 }, (_, i) => `alice${i}`);
 
-describe.each(behind("ejabberd"))("ownership among nodes behind %s", (server) => {
+describe.skipIf(!WHOLE).each(SERVERS)("ownership among nodes behind %s", (server) => {
   let stack: NodeStack;
   let tests = 0;
   /** Each test has a publisher of its own. */

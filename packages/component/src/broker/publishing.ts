@@ -81,8 +81,11 @@ export class Publishing {
     }
     // All rows are repeated. For subscribers without a value, that is the answer to new demand.
     this.newest.settle(service);
-    const { current, sequence } = service.record.incarnations;
-    const note = (): void => noteStored(service, current, sequence);
+    const { record } = service;
+    const { current, sequence } = record.incarnations;
+    const note = (): void => {
+      if (service.record === record) noteStored(service, current, sequence);
+    };
     if (service.storing === undefined) note();
     else keepInLine(service, service.storing.then(note));
   }
@@ -92,7 +95,8 @@ export class Publishing {
    * need not keep them, and gives them to the lanes.
    */
   private store(service: Service, arrival: Arrival, now: number): void {
-    const { current, sequence } = service.record.incarnations;
+    const { record } = service;
+    const { current, sequence } = record.incarnations;
     const before = service.storing;
     let stored: Later<void>;
     try {
@@ -106,10 +110,12 @@ export class Publishing {
     }
     const done = Promise.all([before, stored]).then(
       () => {
+        // Another node may own the service by now, and has read what is stored.
+        if (service.record !== record) return;
         noteStored(service, current, sequence);
         this.deliver(service, arrival, monotonicNow());
       },
-      (error: unknown) => this.giveUp(service, error),
+      (error: unknown) => (service.record === record ? this.giveUp(service, error) : undefined),
     );
     keepInLine(service, done);
   }

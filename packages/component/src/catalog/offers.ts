@@ -66,6 +66,8 @@ export interface Claims {
     existing: Service | undefined,
     lease: LeaseRequest,
   ): Promise<ServiceRecord> | undefined;
+  /** This node owns a service from now on that it knew of another node. */
+  adopted(service: Service): void;
 }
 
 /** A record that is being opened, and how many offers wait for it. */
@@ -222,6 +224,7 @@ export class Offers {
     const now = monotonicNow();
     publishers.lost(service, now);
     service.owner = undefined;
+    this.claims?.adopted(service);
     subscriptions.rehome(service, record, createKind(record, entries), now);
   }
 

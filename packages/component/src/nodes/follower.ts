@@ -85,7 +85,8 @@ export class Follower {
     const { durability } = service.config;
     const stored = durability === "none" ? undefined : await parts.store.follow(service.node);
     const entries = service.config.kind === "map" ? await stored?.entries() : undefined;
-    if (this.stopped) return;
+    // Meanwhile this node may have become the owner. Then what was read here counts no more.
+    if (this.isOver()) return stored?.close();
     if (stored === undefined && state === undefined)
       throw new StanzapackError("busy", `the node that has \`${service.node}\` does not answer`, {
         retryAfterMs: STATE_MS,
@@ -167,11 +168,11 @@ export class Follower {
   /** Every few seconds, and when messages may be lost: looks whether something is missing. */
   async look(): Promise<void> {
     const { service } = this;
-    if (this.waiting !== undefined || this.stopped) return;
+    if (this.waiting !== undefined || this.isOver()) return;
     if (this.stored === undefined) return this.askAgain();
     const before = service.record.offset;
     const now = await this.stored.look().catch(() => undefined);
-    if (now === undefined || this.waiting !== undefined || this.isStopped()) return;
+    if (now === undefined || this.waiting !== undefined || this.isOver()) return;
     if (now.epoch !== service.record.epoch) this.readAgain();
     // What is on its way counts as there: only what was missing before the question is missing.
     else if (now.offset > service.record.offset && service.record.offset === before)
@@ -186,23 +187,23 @@ export class Follower {
   private async askAgain(): Promise<void> {
     const { service } = this;
     const state = await this.parts.ask(service, STATE_MS);
-    if (state === undefined || this.waiting !== undefined || this.isStopped()) return;
+    if (state === undefined || this.waiting !== undefined || this.isOver()) return;
     const { epoch, offset } = service.record;
     if (state.epoch !== epoch || state.offset > offset) this.readAgain();
   }
 
-  /** For the compiler: `stop` may have been called meanwhile. */
-  private isStopped(): boolean {
-    return this.stopped;
+  /** Whether this node follows the service no more, or owns it now. */
+  private isOver(): boolean {
+    return this.stopped || this.owner === undefined;
   }
 
   /** The owner has changed, or more is missing than can be mended. */
   readAgain(): void {
-    if (this.stopped || this.waiting !== undefined) return;
+    if (this.isOver() || this.waiting !== undefined) return;
     this.waiting = [];
     this.read().catch((error: unknown) => {
       this.parts.onTrouble(this.service, error);
-      if (this.isStopped()) return;
+      if (this.isOver()) return;
       this.again = setTimeout(() => {
         this.waiting = undefined;
         this.readAgain();

@@ -85,7 +85,7 @@ export class Listing {
     // What is stored is read anew, because the other node may have written already.
     void following
       .follow(service)
-      .ready.then(() => store.refresh(node))
+      .ready.then(() => (own.fenceAt(node) === undefined ? store.refresh(node) : undefined))
       .catch((error: unknown) =>
         log.warn({ node, err: error }, "a service that moved could not be read yet"),
       );

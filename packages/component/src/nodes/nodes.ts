@@ -215,6 +215,10 @@ export class Nodes implements Claims {
     throw this.busy(node);
   }
 
+  adopted(service: Service): void {
+    this.following.end(service);
+  }
+
   private busy(node: string): StanzapackError {
     return new StanzapackError("busy", `this node cannot take \`${node}\` now: its store does not answer`, {
       retryAfterMs: RETRY_MS,
