@@ -244,7 +244,8 @@ export class RedisJournal implements StoredJournal, Droppable {
     const start = Math.max(offset, first);
     if (start > newest) return undefined;
     const bounds = [offset, maxRows, maxBytes] as const;
-    const slice = start < tail.start ? this.parts.reader.slice(start, tail.start - 1, ...bounds) : undefined;
+    const slice =
+      start < tail.start ? this.parts.reader.slice(start, tail.start - 1, newest, ...bounds) : undefined;
     return slice ?? sliceOf(tail.from(start), ...bounds);
   }
 

@@ -38,25 +38,27 @@ export class RedisReader {
   constructor(private readonly parts: ReaderParts) {}
 
   /**
-   * Returns a slice from `start` on, of rows up to `last`. `wait`: they are being loaded. Undefined: there is no row up
-   * to `last`.
+   * Returns a slice from `start` on. `wait`: it is being loaded. Undefined: there is no row up to `last`. `newest`: the
+   * newest row of the journal. All that is there is loaded, although memory has the rows after `last`: in a busy
+   * journal, memory has them no more when the reader comes to them.
    */
   slice(
     start: number,
     last: number,
+    newest: number,
     ...bounds: readonly [offset: number, maxRows: number, maxBytes: number]
   ): BatchSlice | "wait" | undefined {
     const chunk = this.chunks.find(({ from, to }) => from <= start && start <= to);
     if (chunk === undefined) {
-      this.load(start, last);
+      this.load(start, newest);
       return "wait";
     }
     this.parts.chunks.touch(chunk);
     const slice = sliceOf(rowsFrom(chunk, start), ...bounds);
     const isNearEnd = chunk.to - (slice?.to ?? chunk.to) <= (chunk.to - chunk.from) / 2;
     if (isNearEnd && chunk.to < last && !this.chunks.some(({ from }) => from === chunk.to + 1))
-      this.load(chunk.to + 1, last);
-    if (slice === undefined && chunk.to < last) return this.slice(chunk.to + 1, last, ...bounds);
+      this.load(chunk.to + 1, newest);
+    if (slice === undefined && chunk.to < last) return this.slice(chunk.to + 1, last, newest, ...bounds);
     return slice;
   }
 
