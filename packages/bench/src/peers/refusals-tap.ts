@@ -36,7 +36,8 @@ export async function startRefusalsTap(target: {
     let rest = "";
     near.setEncoding("latin1").on("data", (chunk: string) => {
       const text = rest + chunk;
-      const end = text.lastIndexOf("</iq>");
+      // Messages end the text too: otherwise the rest would grow until the next iq.
+      const end = Math.max(text.lastIndexOf("</message>"), text.lastIndexOf("</iq>"));
       if (end === -1) return void (rest = text);
       const whole = text.slice(0, end);
       rest = text.slice(end);
