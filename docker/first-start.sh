@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes what is in no repository, unless it is there: the component's secret, passwords of accounts,
+# Makes what is in no repository, unless it is there: the component's secret, passwords of accounts and of Redis,
 # the dashboard's token, and a certificate.
 # Runs as root in the server's container, before the server. The argument is the server's group, which may read the key.
 set -eu
@@ -37,6 +37,8 @@ make_certificate() {
 }
 
 make_secret /secret/component
+# For compose.nodes.yml.
+make_secret /secret/redis
 make_secret /accounts/publisher.password
 make_secret /accounts/viewer.password
 make_secret /dashboard/token

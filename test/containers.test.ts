@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
-import { connect, type Client, type ConnectOptions } from "@stanzapack/client";
+import { connect, type Client } from "@stanzapack/client";
 import type { ServerKind } from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
 import {
@@ -19,6 +19,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { parse } from "yaml";
 import { eventually } from "./support/eventually.js";
 import { launchChromium } from "./support/browser.js";
+import { readLogins, type Logins, type User } from "./support/container-logins.js";
 import { COMMAND, startProgram } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, upTo } from "./support/stack.js";
@@ -102,7 +103,7 @@ it("ejabberd's configuration in its image has the recommended values", () => {
   expect(image).toMatchObject(recommended);
 });
 
-const DOCKERFILES = ["Dockerfile", "prosody/Dockerfile", "ejabberd/Dockerfile", "nginx/Dockerfile"];
+const DOCKERFILES = ["", "prosody/", "ejabberd/", "nginx/", "redis/"].map((folder) => `${folder}Dockerfile`);
 
 describe.each(DOCKERFILES)("docker/%s", (path) => {
   const text = read(`docker/${path}`);
@@ -166,16 +167,12 @@ describe.skipIf(!ready).each(RUN_BEHIND)("containers behind %s", (server) => {
   let folder: string;
   /** PEM of the authority that the first start has made. */
   let ca: string;
-  const passwords: Record<string, string> = {};
-
-  const optionsOf = (user: string, url?: string): ConnectOptions => ({
-    ...{ jid: `${user}@localhost`, password: passwords[user] as string, component: "streams.localhost" },
-    ...{ url: url ?? `xmpp://127.0.0.1:${containers.ports.xmpp}`, ca },
-  });
+  let passwords: Logins["passwords"];
+  let optionsOf: Logins["optionsOf"];
 
   /** An SDK client, which is closed with the test. */
-  async function logIn(user: string, url?: string): Promise<Client> {
-    const client = await connect(optionsOf(user, url));
+  async function logIn(user: User, url?: string): Promise<Client> {
+    const client = await connect({ ...optionsOf(user), ...(url !== undefined && { url }) });
     onTestFinished(() => client.close());
     return client;
   }
@@ -184,9 +181,7 @@ describe.skipIf(!ready).each(RUN_BEHIND)("containers behind %s", (server) => {
     const startedAt = performance.now();
     folder = await mkdtemp(join(tmpdir(), "stanzapack-containers-"));
     containers = await Deployment.up(engineOf(ROOT), ROOT, server);
-    const file = (path: string): Promise<string> => eventually(() => containers.exec("xmpp", "cat", path));
-    ca = `${await file("/tls/ca.pem")}\n`;
-    for (const user of ["publisher", "viewer"]) passwords[user] = await file(`/accounts/${user}.password`);
+    ({ ca, passwords, optionsOf } = await readLogins(containers));
     const viewer = await eventually(() => connect(optionsOf("viewer")));
     const values = await eventually(() => viewer.subscribe<number>("publisher@localhost/load"));
     await values[Symbol.asyncIterator]().next();
@@ -214,7 +209,7 @@ describe.skipIf(!ready).each(RUN_BEHIND)("containers behind %s", (server) => {
 
   it("the command `stanzapack subscribe` outside prints the values", async () => {
     const [password, authority] = [join(folder, "viewer.password"), join(folder, "ca.pem")];
-    writeFileSync(password, `${passwords["viewer"]}\n`, { mode: 0o600 });
+    writeFileSync(password, `${passwords.viewer}\n`, { mode: 0o600 });
     writeFileSync(authority, ca);
     const { output, ended } = startProgram(
       COMMAND,
@@ -279,7 +274,7 @@ describe.skipIf(!ready).each(RUN_BEHIND)("containers behind %s", (server) => {
 
   it("a client of another protocol version is told so in words", async () => {
     const connection = createClientConnection({
-      ...{ jid: "viewer@localhost", password: passwords["viewer"] as string, ca },
+      ...{ jid: "viewer@localhost", password: passwords.viewer, ca },
       urls: [`xmpp://127.0.0.1:${containers.ports.xmpp}`],
     });
     onTestFinished(() => connection.stop());

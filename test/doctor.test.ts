@@ -8,13 +8,14 @@ import tls from "node:tls";
 import { promisify } from "node:util";
 import { createComponent, loadConfig, type StreamsComponent } from "@stanzapack/component";
 import { startSandbox, type Sandbox, type SandboxComponent, type ServerKind } from "@stanzapack/sandbox";
-import { until } from "@stanzapack/testkit";
+import { startPrivateRedis, until } from "@stanzapack/testkit";
 import { createComponentConnection, NS, xml, type Connection } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { runCli } from "stanzapack";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createCertificate } from "../packages/xmpp/src/testing/fake-server.js";
 import { loginEnvironment } from "./support/accounts.js";
+import { eventually } from "./support/eventually.js";
 import { COMMAND, startProgram } from "./support/program.js";
 import { SERVERS } from "./support/stack.js";
 
@@ -205,7 +206,8 @@ describe.each(SERVERS)("stanzapack doctor behind %s", (server) => {
     expect(stdout.match(/^(?:warning|failure) .*$/gm)).toBeNull();
     expect(stdout.match(/^skipped +([\w-]+)/gm)?.map((line) => line.replace(/^skipped +/, ""))).toEqual([
       ...(server === "prosody" ? ["component-certificate"] : []),
-      ...["store-version", "component-clock", "dns", "host-meta"],
+      ...["store-version", "redis", "redis-settings", "redis-replicas", "redis-prefix"],
+      ...["component-clock", "dns", "host-meta"],
     ]);
     expect(stdout).toMatch(/^ok +login +the running component is connected/m);
     expect(stdout).toMatch(/^ok +lean +lean stanzas arrive/m);
@@ -365,6 +367,70 @@ describe.each(SERVERS)("stanzapack doctor behind %s", (server) => {
     if (server === "ejabberd")
       expect(of("one-process").found).toMatch(/^2 processes answer for streams\.localhost/);
   });
+});
+
+it("finds what is wrong with a store in Redis", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "stanzapack-doctor-test-"));
+  const redis = await startPrivateRedis({
+    settings: { appendfsync: "everysec", "maxmemory-policy": "allkeys-lru", requirepass: "right" },
+  });
+  onTestFinished(async () => {
+    await redis.close();
+    rmSync(folder, { recursive: true });
+  });
+  writeFileSync(join(folder, "password"), "right\n", { mode: 0o600 });
+  const file = join(folder, "stanzapack.yaml");
+  const store = { kind: "redis", host: redis.host, port: redis.port, passwordFile: "password", replicas: 1 };
+  // No server is at that port: only the store is looked at.
+  const component = { domain: "streams.localhost", secret: "x", port: await freePort() };
+  writeFileSync(file, JSON.stringify({ component, store }), { mode: 0o600 });
+  const look = async (): Promise<Pick<Row, "check" | "result" | "found">[]> => {
+    const { rows } = await diagnose("--config", file);
+    const ofRedis = rows.filter(({ check }) => check.startsWith("redis"));
+    return ofRedis.map(({ check, result, found }) => ({ check, result, found }));
+  };
+  expect(await look()).toEqual([
+    {
+      check: "redis",
+      result: "ok",
+      found: expect.stringMatching(/^the primary answers, and has version \d+\./),
+    },
+    {
+      ...{ check: "redis-settings", result: "failure" },
+      found: expect.stringMatching(/^`appendfsync everysec`: .*; `maxmemory-policy allkeys-lru`: /),
+    },
+    {
+      ...{ check: "redis-replicas", result: "failure" },
+      found: "0 of 1 replicas are connected: updates of durability `sync` wait",
+    },
+    { check: "redis-prefix", result: "ok", found: "`stanzapack:` has no store yet" },
+  ]);
+
+  await redis.command("CONFIG", "SET", "appendfsync", "always", "maxmemory-policy", "noeviction");
+  const replica = await startPrivateRedis({
+    settings: { replicaof: `127.0.0.1 ${redis.port}`, masterauth: "right" },
+  });
+  onTestFinished(() => replica.close());
+  await eventually(async () => expect(await redis.command("ROLE")).toContain(String(replica.port)));
+  // A node of another component that uses the same prefix.
+  const [seconds] = (await redis.command("TIME")).split("\n");
+  await redis.command("SET", "stanzapack:version", "1");
+  await redis.command("ZADD", "stanzapack:{nodes}:times", `${seconds}000`, "other.localhost");
+  expect((await look()).map(({ result, found }) => `${result}: ${found}`)).toEqual([
+    expect.stringMatching(/^ok: the primary answers/),
+    "ok: Redis keeps what the component confirms",
+    "warning: `min-replicas-to-write` is 0: a primary that is cut off takes updates, which a failover loses",
+    "failure: `stanzapack:` is used by other.localhost, and this component is no node",
+  ]);
+
+  writeFileSync(join(folder, "password"), "wrong\n");
+  const { of } = await diagnose("--config", file);
+  expect(of("redis").found).toMatch(/^Redis refuses the component: WRONGPASS/);
+  expect(of("redis").fix).toMatch(/^Correct `store.username` and `store.passwordFile`/);
+  await redis.stop();
+  const [first, ...others] = await look();
+  expect(first).toMatchObject({ result: "failure", found: expect.stringContaining("ECONNREFUSED") });
+  expect(others.map(({ result }) => result)).toEqual(["skipped", "skipped", "skipped"]);
 });
 
 it("ends at a signal, with exit code 1", async () => {

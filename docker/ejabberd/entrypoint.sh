@@ -5,7 +5,13 @@ set -eu
 domain=${XMPP_DOMAIN:-localhost}
 
 install -d -m 0770 -o root -g ejabberd /run/ejabberd
-sed -e "s/@XMPP_DOMAIN@/$domain/g" -e "s/@COMPONENT_SECRET@/$(cat /secret/component)/" \
+secret=$(cat /secret/component)
+components="\"streams.$domain\": { password: \"$secret\" }"
+# compose.nodes.yml sets XMPP_NODES.
+for node in $(seq 2 "${XMPP_NODES:-1}"); do
+	components="$components, \"streams$node.$domain\": { password: \"$secret\" }"
+done
+sed -e "s/@XMPP_DOMAIN@/$domain/g" -e "s/\"@COMPONENTS@\"/$components/" \
 	/etc/ejabberd/container.yml >/run/ejabberd/ejabberd.yml.new
 chown root:ejabberd /run/ejabberd/ejabberd.yml.new
 chmod 0640 /run/ejabberd/ejabberd.yml.new

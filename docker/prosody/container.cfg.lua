@@ -1,5 +1,5 @@
 -- Prosody in a container: what Debian ships, the recommended settings, and what belongs to compose.prosody.yml.
--- The entrypoint sets XMPP_DOMAIN and COMPONENT_SECRET.
+-- The entrypoint sets XMPP_DOMAIN and COMPONENT_SECRET; compose.nodes.yml sets XMPP_NODES.
 Include "/etc/prosody/stock.cfg.lua"
 Include "/etc/prosody/stanzapack.cfg.lua"
 
@@ -28,5 +28,8 @@ component_interfaces = { "*" }
 
 VirtualHost (ENV_XMPP_DOMAIN)
 
-Component ("streams." .. ENV_XMPP_DOMAIN)
-	component_secret = ENV_COMPONENT_SECRET
+-- Each node of the component has a domain: streams, streams2, streams3 and so on.
+for node = 1, tonumber(ENV_XMPP_NODES or 1) do
+	Component ("streams" .. (node > 1 and node or "") .. "." .. ENV_XMPP_DOMAIN)
+		component_secret = ENV_COMPONENT_SECRET
+end

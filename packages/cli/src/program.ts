@@ -10,6 +10,7 @@ import { addOffer } from "./commands/offer.js";
 import { addPurge } from "./commands/purge.js";
 import { addSandbox } from "./commands/sandbox.js";
 import { addServe } from "./commands/serve.js";
+import { addNodes } from "./commands/nodes.js";
 import { addServices } from "./commands/services.js";
 import { addSubscribe } from "./commands/subscribe.js";
 import { addTop } from "./commands/top.js";
@@ -32,6 +33,7 @@ export function createProgram(): Command {
     addServe,
     addOffer,
     addSubscribe,
+    addNodes,
     addServices,
     addCursors,
     addMap,

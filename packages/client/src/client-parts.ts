@@ -15,6 +15,7 @@ import { Publishing } from "./publish/publishing.js";
 import { ClientState } from "./session/client-state.js";
 import { Groups } from "./session/groups.js";
 import { LinkKeeper, type LinkKeeperEvents } from "./session/link-keeper.js";
+import { NodeChoice } from "./session/node-choice.js";
 import { Offering } from "./session/offering.js";
 import { Subscribing } from "./session/subscribing.js";
 import type { SharedSubscription } from "./subscribe/shared-subscription.js";
@@ -23,6 +24,7 @@ import type { SharedSubscription } from "./subscribe/shared-subscription.js";
 export interface ClientParts {
   readonly connection: Connection;
   readonly streams: InBandBytestreams;
+  readonly nodes: NodeChoice;
   readonly negotiation: Negotiation;
   readonly keeper: LinkKeeper;
   readonly publishing: Publishing;
@@ -53,7 +55,8 @@ export function createClientParts(
   host: ClientHost,
   signal: AbortSignal,
 ): ClientParts {
-  const { component, timeoutMs, envelope, bareJid, inactive } = options;
+  const { timeoutMs, envelope, bareJid, inactive } = options;
+  const nodes = new NodeChoice(options.components);
   const codec = createRowCodec(DEFAULT_LIMITS);
   const services = new Map<string, OfferedService>();
   const subscriptions = new Map<string, SharedSubscription>();
@@ -61,7 +64,7 @@ export function createClientParts(
   const streams = createStanzaBytestreams(connection);
   // A stanza to the component was returned, and its block is unknown.
   streams.onError = () => void keeper.link?.ask();
-  const negotiation = new Negotiation(connection, component, timeoutMs, signal);
+  const negotiation = new Negotiation(connection, nodes, timeoutMs, signal);
   const publishing = new Publishing(() => keeper.link);
   const keeper: LinkKeeper = new LinkKeeper(
     connection,
@@ -82,7 +85,7 @@ export function createClientParts(
       delayed: (service, error) => keeper.held.services.delay(service, error),
     },
     codec,
-    { component, timeoutMs, envelope },
+    { nodes, timeoutMs, envelope },
     {
       onDown: (reason) => host.onDown(reason),
       onRestored: () => {
@@ -100,7 +103,7 @@ export function createClientParts(
   );
   const approvals = new Approvals(
     connection,
-    component,
+    nodes,
     services,
     () => keeper.link !== undefined,
     (node, error) => void keeper.held.decided(node, error),
@@ -123,7 +126,7 @@ export function createClientParts(
   };
   const commanding = new Commanding(bareJid, commandHost, () => host.assertOpen());
   return {
-    ...{ connection, streams, negotiation, keeper, publishing, approvals, state },
+    ...{ connection, streams, nodes, negotiation, keeper, publishing, approvals, state },
     ...{ groups, subscribing, offering, commanding, services, subscriptions },
   };
 }

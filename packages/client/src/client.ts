@@ -92,6 +92,14 @@ export class Client extends Emitter<ClientEvents> {
   get jid(): string {
     return this.connection.jid;
   }
+  /** Domain of the component. If it has several nodes: of the node that this client uses now. */
+  get component(): string {
+    return this.parts.nodes.domain;
+  }
+  /** Domains of all nodes of the component that this client knows, that of `component` included. */
+  get components(): readonly string[] {
+    return this.parts.nodes.domains;
+  }
   /** Whether the client has a link now. */
   get online(): boolean {
     return this.keeper.link !== undefined;

@@ -1,18 +1,10 @@
 import { randomInt } from "node:crypto";
-import {
-  createRowCodec,
-  createRawDeflate,
-  DEFAULT_LIMITS,
-  StanzapackError,
-  type ErrorCode,
-} from "@stanzapack/wire";
+import { createRowCodec, createRawDeflate, DEFAULT_LIMITS, StanzapackError } from "@stanzapack/wire";
 import {
   beat,
   createComponentConnection,
   createInBandBytestreams,
   isLoopbackHost,
-  NS,
-  StanzaError,
   XmppError,
   type Connection,
   monotonicNow,
@@ -24,12 +16,13 @@ import { Budgets } from "./budgets/budgets.js";
 import { createLogger } from "./base/component-logger.js";
 import { FanOut } from "./fanout/fan-out.js";
 import { FrameRequests } from "./subscriptions/frame-requests.js";
-import { LinkTable } from "./links/link-table.js";
+import { LinkTable, type LinkSettings } from "./links/link-table.js";
 import { registerCursorRequests } from "./negotiation/cursor-requests.js";
 import { Commands } from "./negotiation/commands.js";
 import { RequestGate } from "./negotiation/request-gate.js";
 import type { ResolvedConfig } from "./config/load-config.js";
-import { adviseOperator, type ServerAddress } from "./links/server-advice.js";
+import { registerLinkQuestions } from "./links/link-questions.js";
+import { adviseOperator, failureOf } from "./links/server-advice.js";
 import { compareConfigs, type Reloaded } from "./config/reload.js";
 import { registerUnknownAddresses } from "./negotiation/unknown-addresses.js";
 import { registerDisco } from "./negotiation/disco.js";
@@ -45,6 +38,7 @@ import { survey } from "./metrics/survey.js";
 import { OwnServices } from "./overview/own-services.js";
 import { FreeSpace } from "./store/disk/free-space.js";
 import { describePlace, openStore } from "./store/open-store.js";
+import type { Nodes } from "./nodes/nodes.js";
 import type { Store } from "./store/store.js";
 import type { SpanSink } from "./tracing/otlp.js";
 import { Tracing } from "./tracing/tracing.js";
@@ -88,7 +82,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const limits = { ...config.limits };
   let level = config.log.level;
   const adminSettings = { admins: config.admins };
-  const linkSettings = { limits, wireLimits: DEFAULT_LIMITS, envelope: config.envelope };
+  const linkSettings: LinkSettings = { limits, wireLimits: DEFAULT_LIMITS, envelope: config.envelope };
   const stats = createStats();
   const connection = createComponentConnection({
     ...{ domain, secret, host, port },
@@ -123,6 +117,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const roundTrip = new RoundTrip(connection);
   const freeSpace = config.store.kind === "lmdb" ? new FreeSpace(config.store.path) : undefined;
   let store: Store | undefined;
+  let nodes: Nodes | undefined;
   const readStats = (): ComponentStats => ({
     ...stats,
     services: broker.catalog.services.size,
@@ -148,6 +143,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
           maps: broker.maps.memoryBytes,
         }),
         store: () => store?.usage(),
+        nodeProblem: () => nodes?.problem,
       },
       roundTrip,
       log,
@@ -161,6 +157,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       store: () => (config.store.kind === "memory" ? undefined : store?.usage()),
       freeBytes: () => freeSpace?.bytes,
       roundTripMs: () => roundTrip.lastMs,
+      nodes: () => nodes?.rows(),
     },
     log,
   );
@@ -175,32 +172,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     registerCursorRequests(gate.guarded, broker),
     registerSubscribeAuthorization(connection, broker),
     registerSubscriptionEvents(connection, broker),
-    connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
-      // A client asks about its own link. The ping's address has the link's sid as its resource. After a restart the
-      // component does not know that link.
-      const slash = to.indexOf("/");
-      const sid = slash < 0 ? "" : to.slice(slash + 1);
-      const link = links.get(from);
-      if (link !== undefined) {
-        link.heardAt = monotonicNow();
-        link.hear();
-      }
-      if (sid === "") return undefined;
-      if (link?.stream.sid !== sid) {
-        stats.strays++;
-        throw new StanzaError("item-not-found", "cancel", "no such link");
-      }
-      // The answer is a barrier, so everything that was received is acknowledged before it.
-      await links.acknowledge(link);
-      return undefined;
-    }),
-    connection.onStanza((stanza) => {
-      if (!stanza.is("presence")) return false;
-      const type = stanza.attrs["type"] as string | undefined;
-      if (type !== "unavailable" && type !== "error") return false;
-      links.hint(stanza.attrs["from"] as string);
-      return true;
-    }),
+    registerLinkQuestions(connection, links, stats),
     registerOrdinaryClients(gate.guarded, broker, stats),
     connection.on("online", ({ jid }) => {
       log.info({ jid, server: `${host}:${port}` }, "online");
@@ -220,7 +192,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     ),
     connection.on("ended", (reason) => {
       if (reason === undefined || reason.code === "stopped" || component.onEnded === undefined) return;
-      component.onEnded(fromXmppError(reason, config.component));
+      component.onEnded(failureOf(reason, config.component));
     }),
   ];
 
@@ -247,7 +219,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       try {
         await connection.start(signal === undefined ? {} : { signal });
       } catch (error) {
-        throw error instanceof XmppError ? fromXmppError(error, config.component) : error;
+        throw error instanceof XmppError ? failureOf(error, config.component) : error;
       }
       stopSweeping ??= beat(
         SWEEP_MS,
@@ -282,10 +254,33 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     if (monitoring !== undefined || adminSettings.admins.length > 0) roundTrip.start();
   }
 
+  /** Takes this node's place among others. Resolves to how many services it brings back. */
+  async function joinNodes(
+    shared: Store,
+    { weight, region }: NonNullable<typeof config.nodes>,
+  ): Promise<number> {
+    const { Nodes } = await import("./nodes/nodes.js");
+    nodes = new Nodes({
+      ...{ domain, broker, store: shared, log },
+      describe: () => ({
+        ...{ weight, region, links: links.size, subscriptions: countSubscriptions(broker) },
+      }),
+      verify: (fullJid) => links.verify(fullJid),
+      ...{ connection, sendAway: (why: string) => links.sendAway(why) },
+    });
+    linkSettings.siblings = nodes.placement;
+    return nodes.start();
+  }
+
   /** Opens the store, once, and brings back what it has. */
   async function restore(): Promise<void> {
     if (store !== undefined) return;
     store = await openStore(config.store, limits, isOurs, log, stats, monitoring?.committed);
+    if (config.nodes !== undefined && store?.share === undefined)
+      throw new StanzapackError(
+        "invalid-options",
+        "`nodes` needs `store: { kind: redis }`, which nodes share",
+      );
     if (store === undefined || config.store.kind === "memory") {
       log.info({ store: "memory" }, "everything is kept in memory: a restart of the component loses it");
       return;
@@ -293,7 +288,9 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     broker.stored.use(store);
     await broker.cursors.use(store.cursors);
     store.onRestarted = () => broker.cursors.rewrite();
-    const services = await broker.offers.restore();
+    const services = await (config.nodes === undefined
+      ? broker.offers.restore()
+      : joinNodes(store, config.nodes));
     const { kind } = config.store;
     const place = kind === "lmdb" ? { path: config.store.path } : { redis: describePlace(config.store) };
     log.info(
@@ -304,6 +301,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
 
   function sweep(now: number): void {
     broker.sweep(now);
+    nodes?.sweep(now);
     ownServices.sweep(now);
     store?.sweep(wallNow());
     links.sweep(now);
@@ -330,6 +328,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     await connection.stop();
     await monitoring?.stop();
     await spans?.stop();
+    await nodes?.stop();
     await store?.close();
   }
   return component;
@@ -357,26 +356,3 @@ async function drained(connection: Connection): Promise<void> {
     });
   });
 }
-
-/** Returns the failure in words for an operator. */
-function fromXmppError(error: XmppError, at: ServerAddress): StanzapackError {
-  const code = error.code === "aborted" || error.code === "stopped" ? error.code : CODES[error.code];
-  if (code === "aborted") return new StanzapackError(code, "the start was aborted", { cause: error });
-  if (code === "stopped") return new StanzapackError(code, "the component was stopped", { cause: error });
-  const text = `the server at ${at.host}:${at.port} does not accept the component ${at.domain}: ${error.message}`;
-  return new StanzapackError(code, text, { cause: error, scope: "link", mend: adviseOperator(error, at) });
-}
-
-const CODES = {
-  auth: "auth-failed",
-  conflict: "conflict",
-  timeout: "timeout",
-  tls: "tls-failed",
-  unreachable: "unreachable",
-  unsupported: "unreachable",
-  protocol: "unreachable",
-  disconnected: "unreachable",
-  "invalid-xml": "invalid-options",
-  resource: "unreachable",
-  "insecure-context": "unreachable",
-} as const satisfies Partial<Record<XmppError["code"], ErrorCode>>;

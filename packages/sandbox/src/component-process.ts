@@ -14,6 +14,10 @@ export interface ComponentProcessOptions {
   readonly command: string;
   /** Aborts the first start. */
   readonly signal: AbortSignal;
+  /** Which of the sandbox's components it is. Default 0, the first. */
+  readonly component?: number | undefined;
+  /** The key `nodes` of the component's config. Default: the component is alone. */
+  readonly nodes?: Readonly<Record<string, unknown>> | undefined;
   /** Port at which the component reaches its server, such as a proxy's. Default the server's own port. */
   readonly port?: number | undefined;
   /** Directory of the component's store on the disk. Default: the component keeps everything in memory. */
@@ -32,7 +36,7 @@ export interface ComponentProcessOptions {
   readonly onFailure?: ((how: string) => void) | undefined;
 }
 
-/** The first component of a sandbox: `stanzapack serve` in its own process, which does not outlive this process. */
+/** A component of a sandbox: `stanzapack serve` in its own process, which does not outlive this process. */
 export interface ComponentProcess {
   /** Process number of the component that runs, or ran last. It changes with each start. */
   readonly pid: number;
@@ -136,15 +140,18 @@ function describe([code, killedBy]: Exit): string {
 
 /** Writes the config into the sandbox's folder, which is removed however the sandbox ends. Returns the file's name. */
 async function writeConfig(sandbox: Sandbox, options: ComponentProcessOptions): Promise<string> {
-  const [streams] = sandbox.components;
-  if (streams === undefined) throw new SandboxError("bad-option", "the sandbox has no component");
+  const { component = 0, nodes } = options;
+  const streams = sandbox.components[component];
+  if (streams === undefined)
+    throw new SandboxError("bad-option", `the sandbox has no component ${component}`);
   const { port = sandbox.ports.component, logLevel = "warn", storePath, store, admins, limits } = options;
-  const folder = join(dirname(sandbox.caFile), "component");
+  const folder = join(dirname(sandbox.caFile), component === 0 ? "component" : `component${component}`);
   await mkdir(folder, { mode: 0o700, recursive: true });
   await writeFile(join(folder, "secret"), `${streams.secret}\n`, { mode: 0o600 });
   const config = {
     component: { domain: streams.domain, host: sandbox.host, port, secretFile: "secret" },
     store: store ?? (storePath === undefined ? { kind: "memory" } : { kind: "lmdb", path: storePath }),
+    ...(nodes && { nodes }),
     ...(admins && { admins }),
     ...(limits && { limits }),
     log: { level: logLevel },

@@ -43,6 +43,15 @@ const federated: SiteSettings = {
   nameServerPort: 20_006,
 };
 
+const several: SiteSettings = {
+  ...settings,
+  components: [
+    { domain: "streams.localhost", secret: "s3cret" },
+    { domain: "streams2.localhost", secret: "s3cret2" },
+    { domain: "streams3.localhost", secret: "s3cret3" },
+  ],
+};
+
 describe("Prosody", () => {
   const configure = async (kind: SiteSettings["settings"]): Promise<string> => {
     await prosody.configure(site, { ...settings, settings: kind });
@@ -54,6 +63,13 @@ describe("Prosody", () => {
     const text = await configure("recommended");
     expect(text.indexOf("stock.cfg.lua")).toBeLessThan(text.indexOf("stanzapack.cfg.lua"));
     expect(text).toContain(`Component "streams.localhost"\n\tcomponent_secret = "s3cret"`);
+  });
+
+  test("accepts several components, each with a secret of its own", async () => {
+    await prosody.configure(site, several);
+    const text = await readFile(path("prosody.cfg.lua"), "utf8");
+    for (const { domain, secret } of several.components)
+      expect(text).toContain(`Component "${domain}"\n\tcomponent_secret = "${secret}"`);
   });
 
   test("offers compression only when asked to, by the operators' module", async () => {
@@ -116,6 +132,15 @@ describe("ejabberd", () => {
     const { listen } = (await configure("stock")) as unknown as { listen: Record<string, unknown>[] };
     const service = listen.find(({ module }) => module === "ejabberd_service");
     expect(service).toMatchObject({ global_routes: false });
+  });
+
+  test("accepts several components at one listener, each with a secret of its own", async () => {
+    await ejabberd.configure(site, several);
+    const { listen } = parse(await readFile(path("ejabberd.yml"), "utf8")) as { listen: readonly object[] };
+    const hosts = Object.fromEntries(
+      several.components.map(({ domain, secret }) => [domain, { password: secret }]),
+    );
+    expect(listen).toContainEqual(expect.objectContaining({ hosts, global_routes: false }));
   });
 
   test("serves other servers only when asked to, and finds those alone that are named", async () => {

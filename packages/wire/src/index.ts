@@ -68,6 +68,7 @@ export { type ChainBody, FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames/fra
 export type * from "./frames/frames.js";
 export { Envelope, PROBE_MS, type EnvelopePort } from "./session/envelope.js";
 export { createHello } from "./frames/hello.js";
+export { MAX_SIBLINGS, MAX_WEIGHT } from "./frames/capabilities.js";
 export { byteCountOf, concatBytes } from "./base/bytes.js";
 export { assertWithin, DEFAULT_LIMITS, type Limits } from "./base/limits.js";
 export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./session/link-session.js";

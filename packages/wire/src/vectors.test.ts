@@ -163,6 +163,7 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
         result: true,
         digest: true,
         repair: true,
+        nodes: true,
         bye: true,
       };
       expect(new Set((seen as Frame[]).map(({ type }) => type))).toEqual(new Set(Object.keys(types)));

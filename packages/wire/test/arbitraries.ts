@@ -240,6 +240,10 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     word: fc.constantFrom("confirm" as const, "ask" as const, "granted" as const, "resume" as const),
     value: uint32,
   }),
+  fc.record({
+    type: fc.constant("nodes" as const),
+    siblings: fc.array(fc.record({ domain: text, weight: fc.nat(10_000) }), { maxLength: 10 }),
+  }),
   fc.record({ type: fc.constant("bye" as const), code, text }),
 );
 

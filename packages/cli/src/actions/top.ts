@@ -1,10 +1,11 @@
 import type { Client, Subscription } from "@stanzapack/client";
 import type { ClientRow, ComponentRow, ServiceRow } from "@stanzapack/component";
-import { StanzapackError, type Value } from "@stanzapack/wire";
+import type { StanzapackError, Value } from "@stanzapack/wire";
 import { createLogUpdate } from "log-update";
 import type { ConnectionOptions } from "../base/connection-options.js";
 import { endOfPrinting, interruptible, untilAborted } from "../base/signals.js";
 import { withClient } from "../base/with-client.js";
+import { subscribeAsAdmin } from "../top/subscribe-as-admin.js";
 import type { Sort } from "../top/sorts.js";
 import { formatView, type Snapshot } from "../top/view.js";
 
@@ -56,25 +57,15 @@ interface Feed {
   readonly clients: Subscription<ClientRow>;
 }
 
-/** Throws `not-allowed` for an account that is no administrator. */
 async function subscribe(client: Client, { component = "", interval: windowMs }: TopOptions): Promise<Feed> {
-  try {
-    const [overview, services, clients] = await Promise.all([
-      client.subscribe<ComponentRow>(`${component}/overview`, { windowMs }),
-      client.subscribe<ServiceRow>(`${component}/services`, { windowMs }),
-      client.subscribe<ClientRow>(`${component}/clients`, { windowMs }),
-    ]);
-    return { overview, services, clients };
-  } catch (error) {
-    if (!(error instanceof StanzapackError) || !REFUSALS.includes(error.code)) throw error;
-    throw new StanzapackError("not-allowed", `${client.jid} is no administrator of ${component}`, {
-      cause: error,
-      mend: "name the account under `admins` in the config of the component, and send the component SIGHUP",
-    });
-  }
+  const [overview, services, clients] = await subscribeAsAdmin(
+    client,
+    component,
+    (to) => [to<ComponentRow>("overview"), to<ServiceRow>("services"), to<ClientRow>("clients")],
+    windowMs,
+  );
+  return { overview, services, clients };
 }
-
-const REFUSALS: readonly StanzapackError["code"][] = ["not-allowed", "no-such-service"];
 
 interface Printer {
   view(snapshot: Snapshot): void;

@@ -15,6 +15,7 @@ import { STREAM_CHECKS, TRANSPORT_CHECKS } from "./client/transport-checks.js";
 import type { ComponentState } from "./component/component-state.js";
 import { CONFIG_CHECKS } from "./component/config-checks.js";
 import { LOGIN_CHECKS, SERVER_CHECKS } from "./component/server-checks.js";
+import { REDIS_CHECKS } from "./component/redis-checks.js";
 import { STATUS_CHECKS } from "./component/status-checks.js";
 import { STORE_CHECKS } from "./component/store-checks.js";
 import { runChecks, type Outcome, type RunHooks } from "./base/runner.js";
@@ -24,6 +25,7 @@ export const COMPONENT_SIDE: readonly Check<ComponentState>[] = [
   ...CONFIG_CHECKS,
   ...SERVER_CHECKS,
   ...STORE_CHECKS,
+  ...REDIS_CHECKS,
   ...STATUS_CHECKS,
   ...LOGIN_CHECKS,
 ];

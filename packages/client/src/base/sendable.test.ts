@@ -51,6 +51,7 @@ it("takes undefined for every option that may be left out", () => {
   const connect: Required<{
     [K in keyof Omit<ConnectOptions, "jid" | "password" | "component">]: undefined;
   }> = {
+    components: undefined,
     ...{ url: undefined, urls: undefined, ca: undefined, compress: undefined, resource: undefined },
     ...{
       pacing: undefined,

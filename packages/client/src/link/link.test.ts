@@ -48,7 +48,13 @@ function setUp() {
   const onEnd = vi.fn();
   const link = new Link(connection, stream, {
     ...{ onFrame: () => undefined, onAcknowledged: () => undefined, onCredit: () => undefined, onEnd },
-    ...{ creditDue: () => [], silenceMs: 15_000, onEnvelope: () => undefined },
+    ...{
+      creditDue: () => [],
+      silenceMs: 15_000,
+      answerMs: 10_000,
+      onEnvelope: () => undefined,
+      onSiblings: () => undefined,
+    },
   });
   const give = (frame: Frame): void => stream.onBlock?.(encodeFrame(frame), BLOCK);
   give(createHello());

@@ -4,11 +4,11 @@ import {
   DEFAULT_LIMITS,
   type HopClass,
   DEFAULT_LINK_POLICY,
-  linkCodeOf,
   LinkSession,
   StanzapackError,
   type BlockWriter,
   type Frame,
+  type Sibling,
 } from "@stanzapack/wire";
 import {
   NS,
@@ -21,6 +21,7 @@ import {
 } from "@stanzapack/xmpp";
 import { toStanzapackError } from "../base/errors.js";
 import { LinkEnvelope, type EnvelopeKind } from "./link-envelope.js";
+import { toLinkError } from "./link-error.js";
 import { ofBytes, readyFrame, type ReadyFrame } from "./ready-frame.js";
 
 /**
@@ -38,15 +39,17 @@ const LAZY_UNACKED_MS = 130_000;
  * lean stanzas.
  */
 const ASK_OUTSTANDING = 1_024;
-/** Time in which the component must answer a ping, in ms. */
-const PING_MS = 10_000;
 /** Time in which the component must close the bytestream after its BYE, in ms. Then the client closes it. */
 const CLOSE_MS = 2_000;
 
 export interface LinkEvents {
   /** Time without a frame from the component after which the client asks whether the link is whole, in ms. */
   readonly silenceMs: number;
+  /** Time in which the component must answer that question, in ms. */
+  readonly answerMs: number;
   onFrame(frame: Frame): void;
+  /** The component names its other nodes. Undefined: it names none. */
+  onSiblings(siblings: readonly Sibling[] | undefined): void;
   /** The component has acknowledged this many of our data stanzas. */
   onAcknowledged(stanzas: number): void;
   /** Acknowledgements arrived, so more data may be sent. */
@@ -62,7 +65,7 @@ export interface LinkEvents {
 }
 
 /** Capabilities that HELLO lists, beside lean stanzas. */
-const KNOWN = { kept: true, maps: true, calls: true, digests: true } as const;
+const KNOWN = { kept: true, maps: true, calls: true, digests: true, siblings: null } as const;
 
 /** The client's side of one bytestream to the component: frames both ways, acknowledgements, liveness. */
 export class Link {
@@ -118,6 +121,10 @@ export class Link {
 
   get sid(): string {
     return this.stream.sid;
+  }
+  /** Domain of the component, or of its node. */
+  get peer(): string {
+    return this.stream.peer;
   }
   /** Whether the stream to the server is compressed. */
   get hop(): HopClass {
@@ -246,7 +253,9 @@ export class Link {
       if (frame.type === "hello") {
         this.envelope.begin(frame);
         this.helloArrived?.();
-      } else if (frame.type === "envelope") this.envelope.onFrame(frame);
+        this.onSiblings(frame.siblings ?? undefined);
+      } else if (frame.type === "nodes") this.onSiblings(frame.siblings);
+      else if (frame.type === "envelope") this.envelope.onFrame(frame);
       else if (frame.type === "bye") {
         this.stream.expectClose(CLOSE_MS);
         const text = `the component ended the link: ${frame.text}`;
@@ -261,6 +270,12 @@ export class Link {
     if (dueAt === undefined) return;
     if (this.session.ackDue(now)) this.sendAck();
     else this.ackTimer ??= setTimeout(() => this.sendAck(), dueAt - now);
+  }
+
+  private onSiblings(siblings: readonly Sibling[] | undefined): void {
+    this.events.onSiblings(siblings);
+    // With siblings, a silent link is asked for sooner.
+    this.watchSilence();
   }
 
   /**
@@ -340,7 +355,7 @@ export class Link {
   async barrier(): Promise<void> {
     const iq = xml("iq", { type: "get", to: `${this.stream.peer}/${this.stream.sid}` }, xml("ping", NS.PING));
     const { sentCount } = this.stream;
-    await this.connection.request(iq, { timeoutMs: PING_MS });
+    await this.connection.request(iq, { timeoutMs: this.events.answerMs });
     this.stream.confirm(sentCount);
   }
 
@@ -377,22 +392,4 @@ export class Link {
     if (abandons) this.stream.abandon({ by: "local" });
     this.events.onEnd(error);
   }
-}
-
-/**
- * Returns the error that ends a link. Conditions that name a service or a request elsewhere are about the link here.
- */
-function toLinkError(error: unknown, doing: string): StanzapackError {
-  if (error instanceof StanzaError) {
-    const { condition, text } = error;
-    // XEP-0047 §2.2: a block was lost or damaged, and either side found out.
-    const code = error.type === "wait" ? "protocol" : linkCodeOf(condition);
-    if (code !== "protocol")
-      return new StanzapackError(code, `${doing}: ${text}`, { origin: "transport", cause: error });
-    if (condition === "item-not-found") {
-      const why = "the component no longer knows the link";
-      return new StanzapackError("disconnected", `${doing}: ${why}`, { origin: "peer", cause: error });
-    }
-  }
-  return toStanzapackError(error, doing);
 }

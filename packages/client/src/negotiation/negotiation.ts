@@ -98,7 +98,8 @@ export class Negotiation {
 
   constructor(
     private readonly connection: Connection,
-    private readonly component: string,
+    /** The component, or the node of it that the client uses now. */
+    private readonly at: { readonly domain: string },
     timeoutMs: number,
     signal: AbortSignal,
   ) {
@@ -114,7 +115,7 @@ export class Negotiation {
         `${doing} takes ${bytes} bytes, but servers end the stream at ${MAX_REQUEST_BYTES} or a little more`,
       );
     return this.line.run(
-      (timeoutMs) => this.connection.request(xml("iq", { type, to: this.component }, child), { timeoutMs }),
+      (timeoutMs) => this.connection.request(xml("iq", { type, to: this.at.domain }, child), { timeoutMs }),
       doing,
     );
   }
@@ -216,7 +217,7 @@ export class Negotiation {
 
   /** Asks page by page if one answer does not hold all nodes (XEP-0059). */
   private async nodes(owner: string | undefined): Promise<ReadonlySet<string>> {
-    const doing = `listing the services of ${this.component}`;
+    const doing = `listing the services of ${this.at.domain}`;
     const nodes = new Set<string>();
     let after: string | undefined;
     for (;;) {

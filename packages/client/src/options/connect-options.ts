@@ -11,8 +11,13 @@ export interface ConnectOptions {
    */
   readonly jid: string;
   readonly password: string;
-  /** Domain of the Stanzapack component: `streams.example.org`. */
-  readonly component: string;
+  /** Domain of the Stanzapack component: `streams.example.org`. If it has several nodes, of one of them. */
+  readonly component?: string | undefined;
+  /**
+   * Several nodes of one component instead of `component`, tried in this order until one answers. After that, the node
+   * says which others there are, and the client goes on at one of them when its node fails or stops.
+   */
+  readonly components?: readonly string[] | undefined;
   /**
    * Address to connect to: `xmpp://host:port` (STARTTLS), `xmpps://host:port` (TLS), `wss://host/path` (WebSocket) or
    * `https://host/path` (BOSH). `ws:` and `http:` work to this machine only. Default: the SRV records and the host-meta
@@ -74,7 +79,8 @@ export interface ResolvedConnectOptions {
   readonly inactive: InactivePolicy;
   readonly connection: ClientConnectionOptions;
   readonly bareJid: string;
-  readonly component: string;
+  /** Nodes of the component, at least one. */
+  readonly components: readonly [string, ...string[]];
   readonly timeoutMs: number;
   readonly envelope: "auto" | "ibb";
   readonly startOffline: boolean;
@@ -93,7 +99,7 @@ export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOpt
   return {
     inactive: resolveInactive(options.inactive),
     bareJid: bare,
-    component: readDomain(options.component, "connect: `component`"),
+    components: readComponents(options),
     timeoutMs,
     envelope: options.envelope ?? "auto",
     startOffline: options.startOffline ?? false,
@@ -113,6 +119,16 @@ export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOpt
       timeouts: { onlineMs: timeoutMs },
     },
   };
+}
+
+function readComponents({ component, components = [] }: ConnectOptions): readonly [string, ...string[]] {
+  if (component !== undefined && components.length > 0)
+    throw new StanzapackError("invalid-options", "connect: `component` and `components` exclude each other");
+  if (component !== undefined) return [readDomain(component, "connect: `component`")];
+  const [first, ...others] = components.map((each) => readDomain(each, "connect: `components`"));
+  if (first === undefined)
+    throw new StanzapackError("invalid-options", "connect: `component` or `components` is needed");
+  return [first, ...others];
 }
 
 function checkUrl(url: string): void {

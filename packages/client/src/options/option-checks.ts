@@ -65,8 +65,10 @@ const text = plainText(0, MAX_TEXT_CHARS, "a string");
 const position = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 const url = plainText(1, MAX_URL_CHARS, "an address");
 
-const login = { jid: address, password: plainText(1, MAX_PASSWORD_CHARS), component: address };
+const login = { jid: address, password: plainText(1, MAX_PASSWORD_CHARS) };
 const connection = {
+  component: address,
+  components: listOf(address, 1, MAX_URLS, "domains"),
   url,
   urls: listOf(url, 1, MAX_URLS, "addresses"),
   ca: textThat("PEM text of a certificate", (pem) => pem === "" || pem.includes("-----BEGIN")),

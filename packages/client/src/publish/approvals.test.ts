@@ -26,7 +26,7 @@ function setUp(authorize: Authorize) {
   const services = new Map([[NODE, service]]);
   const approvals = new Approvals(
     connection,
-    "streams.x",
+    { domain: "streams.x" },
     services,
     () => link.up,
     () => undefined,

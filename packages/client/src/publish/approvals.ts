@@ -49,7 +49,8 @@ export class Approvals {
 
   constructor(
     private readonly connection: Connection,
-    private readonly component: string,
+    /** The component, or the node of it that the client uses now. */
+    private readonly at: { readonly domain: string },
     private readonly services: ReadonlyMap<string, OfferedService>,
     /** Whether there is a link. The component asks a publisher that has one. */
     private readonly online: () => boolean,
@@ -61,7 +62,7 @@ export class Approvals {
   register(): () => void {
     return this.connection.onStanza((stanza) => {
       // The server guarantees `from`.
-      if (!stanza.is("message") || stanza.attrs["from"] !== this.component) return false;
+      if (!stanza.is("message") || stanza.attrs["from"] !== this.at.domain) return false;
       const subscription = stanza.getChild("event", NS.PUBSUB_EVENT)?.getChild("subscription");
       if (subscription !== undefined) this.decided(subscription, stanza.getChild("reason", NS.STANZAPACK));
       else this.asked(stanza);
@@ -139,7 +140,7 @@ export class Approvals {
       xml(
         "message",
         // XEP-0060 §8.6: the answer reflects the id.
-        { to: this.component, type: "headline", id },
+        { to: this.at.domain, type: "headline", id },
         formatForm("submit", NS.PUBSUB_SUBSCRIBE_AUTHORIZATION, {
           "pubsub#subid": subid,
           "pubsub#node": node,

@@ -166,6 +166,7 @@ export class FrameRouter {
       case "done":
         return this.requests.onAnswer(frame);
       case "hello":
+      case "nodes":
       case "envelope":
       case "ack":
       case "credit":

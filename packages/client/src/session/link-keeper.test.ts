@@ -10,6 +10,7 @@ import {
 } from "@stanzapack/wire";
 import {
   decodeBase64,
+  StanzaError,
   type Bytestream,
   type Connection,
   type InBandBytestreams,
@@ -17,6 +18,7 @@ import {
 } from "@stanzapack/xmpp";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LinkKeeper } from "./link-keeper.js";
+import { NodeChoice } from "./node-choice.js";
 import type { Negotiation } from "../negotiation/negotiation.js";
 import type { OfferedService } from "../publish/offered-service.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
@@ -51,17 +53,24 @@ interface Played {
 }
 
 /** A keeper that always holds one subscription. */
-function setUp() {
+function setUp(...components: string[]) {
   const links: Played[] = [];
+  /** Nodes at which a link was asked for, and why some of them refuse links. */
+  const opened: string[] = [];
+  const refusals = new Map<string, StanzaError>();
   const connection = {
     ...{ state: "online", compressed: false, writable: true, room: Infinity, sendElement: () => true },
     request: () => Promise.resolve(),
     send: (base64: string) =>
       links.at(-1)?.frames.push(...decodeBlock(decodeBase64(base64) as Uint8Array, DEFAULT_LIMITS)),
   } as unknown as Connection;
-  const open = (): Promise<Bytestream> => {
+  const open = (peer: string): Promise<Bytestream> => {
+    const refusal = refusals.get(peer);
+    opened.push(peer);
+    if (refusal !== undefined) return Promise.reject(refusal);
     const stream = {
-      ...{ peer: "streams.x", sid: "abcd", blockSizeBytes: 65_535, abandon: () => undefined },
+      ...{ peer, sid: "abcd", blockSizeBytes: 65_535, abandon: () => undefined },
+      expectClose: () => undefined,
       ...{
         blockStanza: ({ base64 }: OutBlock) => base64,
         sentCount: 0,
@@ -101,7 +110,7 @@ function setUp() {
       delayed: () => undefined,
     },
     createRowCodec(DEFAULT_LIMITS),
-    { component: "streams.x", timeoutMs: 20_000, envelope: "auto" },
+    { nodes: new NodeChoice(["streams.x", ...components]), timeoutMs: 20_000, envelope: "auto" },
     {
       ...{ onDown: () => undefined, onRestored: () => undefined, onAcknowledged: () => undefined },
       ...{ onCredit: () => undefined, onBlock: () => undefined, onEnvelope: () => undefined },
@@ -110,7 +119,7 @@ function setUp() {
   );
   const kept = keeper.keep();
   return {
-    ...{ links, subscription, withdraw, keeper },
+    ...{ links, subscription, withdraw, keeper, opened, refusals },
     /** The link that is opened next. */
     async next(): Promise<Played> {
       const before = links.length;
@@ -301,5 +310,66 @@ it("has withdrawn a service that the component does not know any more", async ()
   await keeper.held.services.withdraw(service);
   withdraw.mockImplementationOnce(() => Promise.reject(new StanzapackError("forbidden", "not yours")));
   await expect(keeper.held.services.withdraw(service)).rejects.toMatchObject({ code: "forbidden" });
+  await stop();
+});
+
+const SIBLING = { siblings: [{ domain: "streams2.x", weight: 100 }] };
+const away: Frame = { type: "bye", code: "component-unavailable", text: "the component stops" };
+
+it("goes on at a sibling when its node stops, and asks without the token of the other", async () => {
+  const { opened, subscription, next, stop } = setUp();
+  const first = await next();
+  first.give(createHello({ token: Uint8Array.of(1), ...SIBLING }));
+  await settle();
+  first.give(...granted(1));
+  await settle();
+  first.give(away);
+  const second = await next();
+  await settle();
+  expect(opened).toEqual(["streams.x", "streams2.x"]);
+  second.give(hello(2));
+  await settle();
+  expect(resumesOf(second)).toEqual([]);
+  expect(requestsOf(second)).toHaveLength(1);
+  second.give(...granted(1));
+  await settle();
+  expect(subscription.status).toBe("online");
+  await stop();
+});
+
+it("comes back to the same node when the link breaks for another reason", async () => {
+  const { opened, next, stop } = setUp();
+  const first = await next();
+  first.give(createHello({ token: Uint8Array.of(1), ...SIBLING }));
+  await settle();
+  first.give(...granted(1));
+  await settle();
+  first.end();
+  const second = await next();
+  await settle();
+  expect(opened).toEqual(["streams.x", "streams.x"]);
+  expect(resumesOf(second)).toHaveLength(1);
+  await stop();
+});
+
+it("tries one node after another until one answers", async () => {
+  const { opened, refusals, next, stop } = setUp("streams2.x", "streams3.x");
+  for (const domain of ["streams.x", "streams2.x"])
+    refusals.set(domain, new StanzaError("service-unavailable", "cancel"));
+  await next();
+  expect(opened.at(-1)).toBe("streams3.x");
+  expect(opened.length).toBeLessThanOrEqual(3);
+  await stop();
+});
+
+it("follows a node that names another one", async () => {
+  const { opened, refusals, next, stop } = setUp();
+  const address = "xmpp:streams5.x";
+  refusals.set(
+    "streams.x",
+    new StanzaError("redirect", "modify", "more room there", undefined, undefined, address),
+  );
+  await next();
+  expect(opened).toEqual(["streams.x", "streams5.x"]);
   await stop();
 });

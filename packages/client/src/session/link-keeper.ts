@@ -2,6 +2,7 @@ import { StanzapackError, type Frame, type RowCodec } from "@stanzapack/wire";
 import {
   backoffMs,
   sleep,
+  StanzaError,
   xml,
   type Connection,
   type InBandBytestreams,
@@ -14,11 +15,17 @@ import type { EnvelopeKind } from "../link/link-envelope.js";
 import { Link, type LinkEvents } from "../link/link.js";
 import type { Negotiation } from "../negotiation/negotiation.js";
 import type { CurrentLink } from "./current-link.js";
+import type { NodeChoice } from "./node-choice.js";
 import { Restoration } from "./restoration.js";
 import { RETRY } from "./retry-pause.js";
 
 /** Time without a frame from the component after which the client asks whether the link is whole, in ms. */
 const SILENCE_MS = 15_000;
+/** Time in which the component must answer that question, in ms. */
+const ANSWER_MS = 10_000;
+/** The same two times while other nodes of the component could take the link, in ms. */
+const SILENCE_WITH_OTHERS_MS = 3_000;
+const ANSWER_WITH_OTHERS_MS = 4_000;
 /**
  * After a link that lasted this long, the client tries again with the shortest pause, in ms. 5,000: the longest pause.
  * So a link that always ends sooner is opened as seldom as a link that never opens.
@@ -73,7 +80,7 @@ export class LinkKeeper {
     private readonly holdings: Holdings,
     private readonly codec: RowCodec,
     private readonly settings: {
-      readonly component: string;
+      readonly nodes: NodeChoice;
       readonly timeoutMs: number;
       readonly envelope: "auto" | "ibb";
     },
@@ -149,11 +156,11 @@ export class LinkKeeper {
    * `stopped`.
    */
   async untilUp(waitMs = this.settings.timeoutMs): Promise<CurrentLink> {
-    const { timeoutMs, component } = this.settings;
+    const { timeoutMs, nodes } = this.settings;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new StanzapackError("timeout", `no link to ${component} within ${timeoutMs} ms`)),
+        () => reject(new StanzapackError("timeout", `no link to ${nodes.domain} within ${timeoutMs} ms`)),
         Math.max(0, waitMs),
       );
     });
@@ -173,10 +180,11 @@ export class LinkKeeper {
    * same time. Rejects with the reason of a failure.
    */
   async open(openMs = this.settings.timeoutMs): Promise<void> {
-    const { component, timeoutMs } = this.settings;
-    const doing = `opening the link to ${component}`;
+    const { nodes, timeoutMs } = this.settings;
+    const { domain } = nodes;
+    const doing = `opening the link to ${domain}`;
     const stream = await this.streams
-      .open(component, { timeoutMs: openMs, signal: this.signal })
+      .open(domain, { timeoutMs: openMs, signal: this.signal })
       .catch((error: unknown) => {
         throw toStanzapackError(error, doing);
       });
@@ -186,12 +194,17 @@ export class LinkKeeper {
     const events: LinkEvents = {
       /** Shorter if a subscription has a heartbeat: the time in which two heartbeats are due. */
       get silenceMs() {
-        let ms = SILENCE_MS;
+        let ms = nodes.hasOthers ? SILENCE_WITH_OTHERS_MS : SILENCE_MS;
         for (const { selection } of subscriptions.values())
           ms = Math.min(ms, 2 * (selection.heartbeatMs ?? ms));
         return ms;
       },
+      get answerMs() {
+        return nodes.hasOthers ? ANSWER_WITH_OTHERS_MS : ANSWER_MS;
+      },
       onFrame: (frame) => router.dispatch(frame),
+      // May come before there is a `link`.
+      onSiblings: (siblings) => nodes.told(siblings),
       onAcknowledged: (stanzas) => this.events.onAcknowledged(stanzas),
       onCredit: () => this.events.onCredit(),
       creditDue: () => [...this.holdings.subscriptions.values()].flatMap((one) => one.takeCredit() ?? []),
@@ -209,9 +222,9 @@ export class LinkKeeper {
     };
     const link: Link = new Link(this.connection, stream, events, this.settings.envelope === "auto");
     if (this.quietWanted) void link.envelope.quiet();
-    this.held.begin(router);
+    this.held.begin(router, domain);
     // Presence is only a hint for the component. The server tells the component when this client is gone.
-    this.connection.sendElement(xml("presence", { to: component }));
+    this.connection.sendElement(xml("presence", { to: domain }));
     try {
       this.opening = link;
       // The end of the link may have arrived right behind HELLO.
@@ -230,19 +243,35 @@ export class LinkKeeper {
     this.up?.();
   }
 
-  /** Opens the link. If the component is busy and names a pause, it tries again after the pause, within `timeoutMs`. */
+  /**
+   * Opens the link. Tries every node that it knows. If the component is busy and names a pause, it tries again after the
+   * pause. All within `timeoutMs`.
+   */
   async openInTurn(): Promise<void> {
-    const deadline = monotonicNow() + this.settings.timeoutMs;
+    const { nodes, timeoutMs } = this.settings;
+    const deadline = monotonicNow() + timeoutMs;
     for (;;) {
       try {
-        return await this.open();
+        return await this.open(nodes.hasOthers ? Math.min(REOPEN_MS, timeoutMs) : timeoutMs);
       } catch (error) {
-        const waitMs = turnOf(error);
+        const waitMs = this.moveOn(error) ? 0 : turnOf(error);
         if (waitMs === undefined || monotonicNow() + waitMs > deadline) throw error;
         await sleep(waitMs, this.signal);
         if (this.signal.aborted) throw error;
       }
     }
+  }
+
+  /**
+   * The link could not be opened: chooses another node, unless this one has named a pause. Returns whether there is one
+   * to try at once.
+   */
+  private moveOn(error: unknown): boolean {
+    if (this.signal.aborted || this.connection.state !== "online") return false;
+    const { nodes } = this.settings;
+    const other = redirectOf(error);
+    if (other !== undefined) return nodes.redirected(other);
+    return turnOf(error) === undefined && nodes.leave();
   }
 
   private ended(link: Link, router: FrameRouter, error: StanzapackError): void {
@@ -251,6 +280,7 @@ export class LinkKeeper {
     if (this.now?.link !== link) return;
     this.now = undefined;
     if (monotonicNow() - this.upSince >= LASTED_MS) this.failures = 0;
+    if (isAway(error) && this.connection.state === "online" && this.settings.nodes.leave()) this.failures = 0;
     this.holdings.patterns.linkEnded();
     if (this.signal.aborted) return;
     this.expect();
@@ -282,10 +312,24 @@ export class LinkKeeper {
       } catch (error) {
         // `onDown` was called before. The next try follows.
         turn = turnOf(error);
-        if (error instanceof StanzapackError && error.code === "timeout") openMs *= 2;
+        if (this.moveOn(error)) [this.failures, openMs] = [0, REOPEN_MS];
+        else if (error instanceof StanzapackError && error.code === "timeout") openMs *= 2;
       }
     }
   }
+}
+
+/** Whether the node has said that it stops, or does not answer any more. */
+function isAway({ code }: StanzapackError): boolean {
+  return code === "component-unavailable" || code === "timeout";
+}
+
+/** Returns the node that the component names instead of itself (RFC 6120 §8.3.3.14). */
+function redirectOf(error: unknown): string | undefined {
+  const cause = error instanceof StanzapackError ? error.cause : error;
+  if (!(cause instanceof StanzaError) || cause.condition !== "redirect") return undefined;
+  const domain = /^xmpp:([^/?#@]{1,1023})$/.exec(cause.address ?? "")?.[1];
+  return domain;
 }
 
 /**

@@ -58,8 +58,8 @@ export class Restoration {
   }
 
   /** Restores by token, on a link that has sent HELLO. */
-  begin(router: FrameRouter): void {
-    this.resumption.begin(router);
+  begin(router: FrameRouter, node: string): void {
+    this.resumption.begin(router, node);
   }
 
   /** Takes a link that has ended, open or not. */

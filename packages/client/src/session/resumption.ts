@@ -11,7 +11,7 @@ export type Refusals = ReadonlyMap<SharedSubscription, StanzapackError> | undefi
 /** Restores the subscriptions of the last link by its token, in a RESUME right behind HELLO. */
 export class Resumption {
   /** Token and aliases of the last link. */
-  private resumable: Resumable | undefined;
+  private resumable: (Resumable & { readonly component: string }) | undefined;
   /** Settles with the answer to the RESUME of this link. */
   private asked: Promise<Refusals> = Promise.resolve(undefined);
 
@@ -20,8 +20,10 @@ export class Resumption {
     private readonly isWanted: (subscription: SharedSubscription) => boolean,
   ) {}
 
-  /** Sends RESUME on a link that has sent HELLO. */
-  begin(router: FrameRouter): void {
+  /** Sends RESUME on a link to this node, which has sent HELLO. */
+  begin(router: FrameRouter, node: string): void {
+    // A token is of one node of the component.
+    if (this.resumable?.component !== node) this.resumable = undefined;
     this.asked = this.resume(router);
   }
 
@@ -35,7 +37,7 @@ export class Resumption {
     const aliases = router.subscriptions;
     const token = link.session.peerHello?.token ?? null;
     // A link that ends while it is opened may have had its subscriptions already.
-    if (token !== null && aliases.size > 0) this.resumable = { token, aliases };
+    if (token !== null && aliases.size > 0) this.resumable = { token, aliases, component: link.peer };
   }
 
   private async resume(router: FrameRouter): Promise<Refusals> {

@@ -129,6 +129,7 @@ export function createStats(): ComponentStats {
         result: 0,
         digest: 0,
         repair: 0,
+        nodes: 0,
       },
     },
     updatesIn: 0,

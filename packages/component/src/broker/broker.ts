@@ -13,6 +13,7 @@ import { Publishers } from "../catalog/publishers.js";
 import type { Service } from "../catalog/service.js";
 import { StatusReports } from "../catalog/status-reports.js";
 import { StoredServices } from "../catalog/stored-services.js";
+import { Upkeep } from "../catalog/upkeep.js";
 import type { ComponentLimits } from "../config/config.js";
 import { Cursors } from "../cursors/cursors.js";
 import type { FanOut } from "../fanout/fan-out.js";
@@ -34,6 +35,7 @@ export class Broker {
   readonly status = new StatusReports();
   readonly approvals: Approvals;
   readonly offers: Offers;
+  private readonly upkeep: Upkeep;
   readonly subscriptions: Subscriptions;
   readonly publishing: Publishing;
   readonly stored: StoredServices;
@@ -41,7 +43,8 @@ export class Broker {
   readonly calls: Calls;
   /** Memory of the encoders of all lanes. */
   readonly laneMemory: LaneMemory;
-  private readonly publishers: Publishers;
+  readonly publishers: Publishers;
+  readonly createKind: CreateKind;
   private readonly newest: NewestValues;
   readonly logs: Logs;
   readonly maps: Maps;
@@ -86,14 +89,15 @@ export class Broker {
       { budgets, stats, log, cursors },
       (subscription, error) => this.subscriptions.end(subscription, error),
     ));
-    const createKind: CreateKind = (record, entries) => {
+    const createKind: CreateKind = (this.createKind = (record, entries) => {
       const { kind } = record.config;
       return kind === "log" ? logs.create(record) : kind === "map" ? maps.create(record, entries) : value;
-    };
+    });
     const stored = (this.stored = new StoredServices(randomId, log, stats));
     approvals.onApproved = (service) => void stored.changed(service.record);
     const offerParts = { ...shared, publishers, status, subscriptions, createKind, stored };
-    this.offers = new Offers(offerParts, limits, log);
+    const offers = (this.offers = new Offers(offerParts, limits, log));
+    this.upkeep = new Upkeep({ offers, cursors, stored }, limits, log);
     this.publishing = new Publishing(fanOut, newest, limits, stats);
     this.publishing.onRefused = (service, error) => this.refusedUpdates(service, error);
     this.publishing.onLost = ({ node }, updates) =>
@@ -159,8 +163,7 @@ export class Broker {
     for (const service of this.catalog.services.values()) {
       this.newest.settleLate(service, now);
       service.kind.sweep?.(service, now);
-      this.offers.sweepApprovals(service, now);
-      this.offers.withdrawAbandoned(service, now);
+      this.upkeep.sweep(service, now);
     }
   }
 

@@ -32,6 +32,13 @@ export class Publishing {
   onLost: ((service: Service, updates: number) => void) | undefined;
   /** Follows some of the updates. */
   tracing: Tracing | undefined;
+  /**
+   * Returns whether this node may take updates of the service now. If not, the call has taken the lease back from the
+   * publisher. Undefined: there is one node, and it always may.
+   */
+  mayTake: ((service: Service, now: number) => boolean) | undefined;
+  /** Called when subscribers may see new updates of a service. `before`: the highest offset before them. */
+  onDelivered: ((service: Service, arrival: Arrival, before: number) => void) | undefined;
   /** Called when updates could not be stored. The service has only what was stored before. */
   onUnstored: ((service: Service, error: unknown) => void) | undefined;
 
@@ -45,7 +52,7 @@ export class Publishing {
   /** Takes DATA of a service from its publisher's own link, at the monotonic time `now`. Throws what ends that link. */
   publish(service: Service, frame: DataFrame | CodedFrame, now: number): void {
     const { publisher } = service;
-    if (publisher === undefined) return;
+    if (publisher === undefined || this.mayTake?.(service, now) === false) return;
     const trace = this.tracing?.begin(service);
     const batch = this.read(service, publisher, frame);
     trace?.pass("read");
@@ -74,8 +81,11 @@ export class Publishing {
     }
     // All rows are repeated. For subscribers without a value, that is the answer to new demand.
     this.newest.settle(service);
-    const { current, sequence } = service.record.incarnations;
-    const note = (): void => noteStored(service, current, sequence);
+    const { record } = service;
+    const { current, sequence } = record.incarnations;
+    const note = (): void => {
+      if (service.record === record) noteStored(service, current, sequence);
+    };
     if (service.storing === undefined) note();
     else keepInLine(service, service.storing.then(note));
   }
@@ -85,7 +95,8 @@ export class Publishing {
    * need not keep them, and gives them to the lanes.
    */
   private store(service: Service, arrival: Arrival, now: number): void {
-    const { current, sequence } = service.record.incarnations;
+    const { record } = service;
+    const { current, sequence } = record.incarnations;
     const before = service.storing;
     let stored: Later<void>;
     try {
@@ -99,10 +110,12 @@ export class Publishing {
     }
     const done = Promise.all([before, stored]).then(
       () => {
+        // Another node may own the service by now, and has read what is stored.
+        if (service.record !== record) return;
         noteStored(service, current, sequence);
         this.deliver(service, arrival, monotonicNow());
       },
-      (error: unknown) => this.giveUp(service, error),
+      (error: unknown) => (service.record === record ? this.giveUp(service, error) : undefined),
     );
     keepInLine(service, done);
   }
@@ -196,6 +209,21 @@ export class Publishing {
    * first value any more.
    */
   private deliver(service: Service, arrival: Arrival, now: number): void {
+    const { offset } = service.record;
+    this.show(service, arrival, now);
+    this.onDelivered?.(service, arrival, offset);
+  }
+
+  /** The same for updates of a service that another node owns, which has stored them. */
+  follow(service: Service, arrival: Arrival, now: number): void {
+    service.record.given = arrival.to;
+    service.traffic.rowsIn += arrival.rows.length;
+    const newest = arrival.rows.at(-1);
+    if (newest !== undefined) service.traffic.newest = { row: newest, cameAt: now };
+    this.show(service, arrival, now);
+  }
+
+  private show(service: Service, arrival: Arrival, now: number): void {
     const { record, kind } = service;
     record.offset = arrival.to;
     // Of a map, no single row says what its value is.

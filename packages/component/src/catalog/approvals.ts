@@ -25,6 +25,8 @@ export interface Question {
   readonly id: string;
   /** Links that receive a subscription when the publisher allows it, with the options that each asked for. */
   readonly waiting: Map<ClientLink, SubscribeOptions>;
+  /** Domains of other nodes at which the account waits. */
+  readonly nodes: Set<string>;
   readonly expiresAt: number;
   askAgainAt: number;
   patienceMs: number;
@@ -47,6 +49,8 @@ export class Approvals {
   messages: ApprovalMessages | undefined;
   /** Called when the publisher of a service has allowed somebody to subscribe. */
   onApproved: ((service: Service) => void) | undefined;
+  /** Called when an account is refused that waits at other nodes too. */
+  onRefused: ((question: Question) => void) | undefined;
   private readonly questions = new Map<Service, Map<string, Question>>();
   private readonly ofLink = new Map<ClientLink, Set<Question>>();
   private readonly denials = new Denials();
@@ -88,7 +92,7 @@ export class Approvals {
     if (question?.waiting.delete(link) !== true) return false;
     this.unlink(link, question);
     // Nobody waits for the answer any more.
-    if (question.waiting.size === 0) this.close(question);
+    if (question.waiting.size + question.nodes.size === 0) this.close(question);
     return true;
   }
 
@@ -109,6 +113,14 @@ export class Approvals {
     const theirs = this.ofLink.get(link) ?? new Set();
     this.ofLink.set(link, theirs.add(question));
     throw new StanzapackError("pending", `${id.owner} must allow ${asker} to subscribe to \`${node}\``);
+  }
+
+  /** An account asks at another node. Throws as `ask`, but not `pending`. */
+  askFrom(domain: string, service: Service, asker: string, now: number): void {
+    if (this.denials.isDenied(service.id.owner, keyOf(service, asker), now))
+      throw new StanzapackError("not-allowed", `${service.id.owner} did not allow ${asker}`);
+    const question = this.questions.get(service)?.get(asker) ?? this.open(service, asker, now);
+    question.nodes.add(domain);
   }
 
   private open(service: Service, asker: string, now: number): Question {
@@ -135,7 +147,7 @@ export class Approvals {
       });
     }
     const question: Question = {
-      ...{ service, asker, id: (this.nextId++).toString(36), waiting: new Map() },
+      ...{ service, asker, id: (this.nextId++).toString(36), waiting: new Map(), nodes: new Set() },
       ...{ expiresAt: now + pendingSeconds * 1000, askAgainAt: 0, patienceMs: ASK_AGAIN_MS },
     };
     const ofService = this.questions.get(service) ?? new Map<string, Question>();
@@ -154,7 +166,8 @@ export class Approvals {
     question.askAgainAt = now + question.patienceMs;
     question.patienceMs *= 2;
     this.stats.approvalsAsked++;
-    this.messages?.ask(question, publisher);
+    if (publisher.ask !== undefined) publisher.ask(question.asker);
+    else this.messages?.ask(question, publisher);
   }
 
   /** Takes the publisher's answer. Throws `not-subscribed` when there is no such question, or not any more. */
@@ -175,6 +188,11 @@ export class Approvals {
     for (const question of this.questions.get(service)?.values() ?? [])
       if (service.record.mayTake(question.asker) || service.config.access !== "authorize")
         this.settle(question, now);
+  }
+
+  /** Whether the account has asked for the service, and waits. */
+  isAsked(service: Service, asker: string): boolean {
+    return this.questions.get(service)?.has(asker) === true;
   }
 
   /** The publisher is back, and receives the open questions. */
@@ -248,6 +266,7 @@ export class Approvals {
 
   private refuse(question: Question, error: StanzapackError): void {
     this.close(question);
+    if (question.nodes.size > 0) this.onRefused?.(question);
     for (const link of question.waiting.keys()) this.messages?.tell(link, question.service, error);
   }
 

@@ -1,4 +1,5 @@
 import { StanzapackError } from "@stanzapack/wire";
+import type { ServiceFinder } from "../subscriptions/subscriptions.js";
 import type { Service } from "./service.js";
 import { ServiceList } from "./service-list.js";
 
@@ -10,6 +11,9 @@ export class Catalog {
   private readonly byOwner = new Map<string, Set<Service>>();
   /** For listing page by page. */
   readonly list = new ServiceList();
+
+  /** See `ServiceFinder`. Set while there are other nodes. */
+  prepare: ServiceFinder["prepare"];
 
   /** Services by node. */
   get services(): ReadonlyMap<string, Service> {

@@ -7,7 +7,7 @@ export class DemandReports {
 
   /** The subscribers or their windows changed. Reports another window at once, another count with the next sweep. */
   update(service: Service): void {
-    const subscribers = service.subscriptions.size;
+    const subscribers = service.subscriberCount;
     const windowMs = demandedWindowMs(service);
     const told = service.demand;
     if (service.publisher === undefined || (told.subscribers === subscribers && told.windowMs === windowMs))
@@ -19,7 +19,7 @@ export class DemandReports {
   /** Reports now, also where nothing changed. */
   tell(service: Service): void {
     this.stale.delete(service);
-    service.demand = { subscribers: service.subscriptions.size, windowMs: demandedWindowMs(service) };
+    service.demand = { subscribers: service.subscriberCount, windowMs: demandedWindowMs(service) };
     service.publisher?.link.sendFrame({ type: "demand", alias: service.publisher.alias, ...service.demand });
   }
 

@@ -18,14 +18,11 @@ import type { DemandReports } from "./demand-reports.js";
 import { ANY_LEASE, type LeaseRequest } from "../options/service-config.js";
 import type { Calls } from "../calls/calls.js";
 import type { Publishers } from "./publishers.js";
-import { Service, type PublisherLink } from "./service.js";
+import { Service, type PublisherLink, type RemoteOwner } from "./service.js";
 import type { ServiceRecord } from "./service-record.js";
 import type { ServiceConfig } from "../options/service-config.js";
 import type { StatusReports } from "./status-reports.js";
 import { assertSameMedium, type StoredServices } from "./stored-services.js";
-
-/** Time between two looks at the approvals of a service, in ms. */
-const APPROVALS_MS = 3_600_000;
 
 /** Returns random numbers that distinguish the lives of a service: 32 bits, never 0. */
 export type RandomId = () => number;
@@ -57,6 +54,22 @@ export interface OfferParts {
   readonly calls: Calls;
 }
 
+/** Claims services where several nodes may own them. */
+export interface Claims {
+  /**
+   * Makes this node the owner of a service, and opens it. Rejects as `open` of the store, with `conflict` if another
+   * node was faster, and with `busy` while nothing can be claimed. Undefined: services of this owner need no claim.
+   */
+  claim(
+    id: NodeId,
+    config: ServiceConfig,
+    existing: Service | undefined,
+    lease: LeaseRequest,
+  ): Promise<ServiceRecord> | undefined;
+  /** This node owns a service from now on that it knew of another node. */
+  adopted(service: Service): void;
+}
+
 /** A record that is being opened, and how many offers wait for it. */
 interface Opening {
   readonly node: string;
@@ -70,8 +83,13 @@ export class Offers {
   onOffered: ((service: Service) => void) | undefined;
   /** Called for each service that ends, with those who had subscribed or waited for approval. */
   onWithdrawn: ((service: Service, subscribers: readonly Subscriber[]) => void) | undefined;
+  /** Called for each service that ends, behind `onWithdrawn`. */
+  onEnded: ((service: Service) => void) | undefined;
   /** Called for each subscription that a publisher takes away. */
   onRevoked: ((subscription: Subscription) => void) | undefined;
+
+  /** Claims services for this node, while there are other nodes. */
+  claims: Claims | undefined;
 
   /** Records that are being opened, by node. */
   private readonly opening = new Map<string, Opening>();
@@ -102,11 +120,21 @@ export class Offers {
     const { services } = this.parts.catalog;
     const existing = services.get(node);
     link.checkAlias();
-    if (existing !== undefined) return this.offerAgain(existing, link, config, now, lease);
-    this.assertRoom(id.owner);
+    if (existing !== undefined && existing.owner === undefined)
+      return this.offerAgain(existing, link, config, now, lease);
+    if (existing === undefined) this.assertRoom(id.owner);
+    else {
+      assertSame(existing.record, config);
+      const { publisher } = existing;
+      const isSame = lease.incarnation !== undefined && publisher?.incarnation === lease.incarnation;
+      if (publisher !== undefined && !lease.takeOver && !isSame) return { holder: publisher.link };
+    }
     const opening = this.opening.get(node);
     // Two offers that wait have one record.
-    const record = opening?.record ?? this.parts.stored.open(id, config, now);
+    const record =
+      opening?.record ??
+      this.claims?.claim(id, config, existing, lease) ??
+      this.parts.stored.open(id, config, now);
     if (!(record instanceof Promise)) return this.begin(record, config, link, now, lease);
     return this.beginLater(opening ?? this.remember(node, record), config, link, lease);
   }
@@ -135,13 +163,15 @@ export class Offers {
       const now = monotonicNow();
       // Another session of the account may have offered the service meanwhile.
       const begun = services.get(node);
-      if (begun !== undefined) return this.offerAgain(begun, link, config, now, lease);
+      if (begun !== undefined && begun.owner === undefined)
+        return this.offerAgain(begun, link, config, now, lease);
       link.checkAlias();
-      this.assertRoom(record.id.owner);
+      if (begun === undefined) this.assertRoom(record.id.owner);
+      else await this.adopt(begun, record);
       return this.begin(record, config, link, now, lease);
     } catch (error) {
       // Nobody else waits for the record.
-      if (opening.offers === 0 && services.get(node)?.record !== record) this.parts.stored.discard(record);
+      if (opening.offers === 0 && services.get(node)?.record !== record) await this.leave(record);
       throw error;
     }
   }
@@ -170,7 +200,7 @@ export class Offers {
     const { node } = record;
     assertSame(record, config);
     record.config = config;
-    const service = this.add(record);
+    const service = catalog.services.get(node) ?? this.add(record);
     publishers.attach(service, link, lease.incarnation, now);
     const { kind, access, durability } = config;
     const { size } = catalog.services;
@@ -187,9 +217,37 @@ export class Offers {
     return service;
   }
 
+  /** This node owns a service from now on that another node owned. Its subscriptions here go on. */
+  private async adopt(service: Service, record: ServiceRecord): Promise<void> {
+    const { publishers, subscriptions, createKind } = this.parts;
+    const entries = record.config.kind === "map" ? await record.stored?.entries() : undefined;
+    const now = monotonicNow();
+    publishers.lost(service, now);
+    service.owner = undefined;
+    this.claims?.adopted(service);
+    subscriptions.rehome(service, record, createKind(record, entries), now);
+  }
+
+  /** A record was opened for an offer that has failed. Where nodes share a store, it may have had updates for long. */
+  private async leave(record: ServiceRecord): Promise<void> {
+    const { catalog, stored } = this.parts;
+    if (this.claims === undefined || record.stored === undefined) return stored.discard(record);
+    const known = catalog.services.get(record.node);
+    if (known?.owner !== undefined) await this.adopt(known, record);
+    else if (known === undefined) this.add(record).offlineSince = monotonicNow();
+  }
+
+  /** Lists a service that another node owns. */
+  list(record: ServiceRecord, owner: RemoteOwner): Service {
+    const service = this.add(record);
+    service.owner = owner;
+    this.onOffered?.(service);
+    return service;
+  }
+
   /** Brings back the services that are stored. Their publishers are offline. Returns how many there are. */
-  async restore(): Promise<number> {
-    const records = await this.parts.stored.restore();
+  async restore(isOurs?: (node: string) => boolean): Promise<number> {
+    const records = await this.parts.stored.restore(isOurs);
     for (const record of records) {
       const { stored, config } = record;
       const entries = config.kind === "map" ? await stored?.entries() : undefined;
@@ -241,6 +299,12 @@ export class Offers {
     assertSame(service.record, config);
     service.record.config = config;
     const stored = this.parts.stored.changed(service.record);
+    this.reconsider(service, now);
+    return stored;
+  }
+
+  /** The access to a service has changed: ends what is not allowed any more, and begins what is allowed now. */
+  reconsider(service: Service, now: number): void {
     for (const subscription of service.subscriptions) {
       const { bareJid } = subscription.outlet;
       if (service.record.mayTake(bareJid)) continue;
@@ -255,7 +319,11 @@ export class Offers {
     }
     this.parts.cursors.reconsider(service);
     this.parts.approvals.reconsider(service, now);
-    return stored;
+  }
+
+  /** Ends a service here that another node owned, and that was withdrawn there. */
+  withdrawListed(service: Service): void {
+    void this.end(service, undefined, false, "");
   }
 
   /** Ends a service after its last values. `by`: the link that withdrew the service, which needs no ERROR. */
@@ -301,6 +369,7 @@ export class Offers {
     demand.forget(service);
     status.forget(service);
     budgets.count(id.owner, "services", -1);
+    this.onEnded?.(service);
     return deleted;
   }
 
@@ -313,35 +382,6 @@ export class Offers {
         newest.send(subscription, subscription.position + 1);
       subscriptions.endWithdrawn(subscription);
     }
-  }
-
-  /**
-   * Once a second for each service. Once an hour it notes which approved accounts are subscribed, and ends approvals
-   * that were not used for `approvalSeconds`: their accounts have left.
-   */
-  sweepApprovals(service: Service, now: number): void {
-    const { record, subscriptions } = service;
-    if (record.approved.size === 0 || now < service.approvalsDueAt) return;
-    service.approvalsDueAt = now + APPROVALS_MS;
-    const today = wallNow();
-    for (const { outlet } of subscriptions) record.approved.use(outlet.bareJid, today);
-    const ended = record.approved.expire(today - this.limits.approvalSeconds * 1_000);
-    void this.parts.stored.changed(record);
-    if (ended.length === 0) return;
-    this.parts.cursors.reconsider(service);
-    this.log.info({ node: record.node, accounts: ended.length }, "approvals have expired that nobody used");
-  }
-
-  /**
-   * Once a second for each service: withdraws one whose publisher has been gone for `serviceGraceSeconds`, or for
-   * `storedServiceSeconds` if the service is stored.
-   */
-  withdrawAbandoned(service: Service, now: number): void {
-    const { offlineSince } = service;
-    const { serviceGraceSeconds, storedServiceSeconds } = this.limits;
-    const seconds = service.record.stored === undefined ? serviceGraceSeconds : storedServiceSeconds;
-    if (offlineSince !== undefined && now - offlineSince > seconds * 1000) this.withdraw(service);
-    else if (service.online) this.parts.stored.seen(service.record);
   }
 }
 

@@ -76,6 +76,16 @@ export class Publishers {
     service.publisher = undefined;
   }
 
+  /** The publisher of a service that another node owns is not known any more. */
+  lost(service: Service, now: number): void {
+    const { publisher } = service;
+    if (publisher === undefined) return;
+    publisher.link.services.delete(publisher.alias);
+    service.publisher = undefined;
+    service.offlineSince = now;
+    this.calls.publisherGone(publisher.link);
+  }
+
   /** Takes the lease back for a while. The publisher keeps its updates, and is to offer the service again. */
   pause(service: Service, text: string): void {
     if (service.publisher === undefined) return;

@@ -50,10 +50,12 @@ export class ServiceRecord {
     readonly stored?: StoredService,
     /** When each approved account of the stored record used its approval last, in ms since 1970. */
     approvedAt: readonly number[] = [],
+    /** Of a service in memory that another node owns: its `baseAt`. */
+    baseAt?: number,
   ) {
     this.node = formatNode(id);
     const ahead = wallAheadMs();
-    this.baseAt = stored?.record.baseAt ?? Math.round(createdAt - OLDEST_VALUE_MS + ahead);
+    this.baseAt = stored?.record.baseAt ?? baseAt ?? Math.round(createdAt - OLDEST_VALUE_MS + ahead);
     this.oldestAt = this.baseAt - ahead;
     if (stored !== undefined) this.restore(stored, approvedAt);
   }

@@ -35,7 +35,7 @@ export interface ServiceTraffic {
 export interface PublisherLink {
   readonly jid: string;
   readonly bareJid: string;
-  readonly session: LinkSession;
+  readonly session: Pick<LinkSession, "peerHello" | "budget">;
   /** The services that the link publishes, by alias. */
   readonly services: FewMap<number, Service>;
   readonly throttle: ThrottleState;
@@ -49,6 +49,28 @@ export interface PublisherLink {
   checkAlias(): void;
   takeAlias(): number;
   sendFrame(frame: Frame): void;
+  /**
+   * Resolves with whether the publisher lives, as far as can be told. Undefined: the link is one of this component's
+   * links, and its table can say so.
+   */
+  readonly verify?: () => Promise<boolean>;
+  /** Asks the publisher to approve an account. Undefined: a message to its JID asks. */
+  readonly ask?: (asker: string) => void;
+}
+
+/** Another node of the component that owns a service. */
+export interface RemoteOwner {
+  readonly domain: string;
+  readonly fence: number;
+}
+
+/** What the followers of a service at one other node want. */
+export interface FollowerDemand {
+  readonly subscribers: number;
+  /** Null: nobody subscribes there now. */
+  readonly windowMs: number | null;
+  /** The node has to say so again until then, by the monotonic clock, in ms. */
+  readonly until: number;
 }
 
 /** The holder of a service's writer lease. */
@@ -87,14 +109,32 @@ export class Service {
   readonly awaiting = new Set<Subscription>();
   /** Counts what came and went, for whoever looks at the service. */
   readonly traffic: ServiceTraffic = { rowsIn: 0, rowsOut: 0, bodiesOut: 0, charsOut: 0 };
+  /** The node that owns the service. Undefined: this one. */
+  owner: RemoteOwner | undefined;
+  /** Other nodes that follow the service, by domain. */
+  readonly followers = new Map<string, FollowerDemand>();
   /** The demand that the publisher was sent last. */
   demand: { subscribers: number; windowMs: number | null } = { subscribers: 0, windowMs: null };
 
   constructor(
-    readonly record: ServiceRecord,
-    /** The behaviour of the service's kind, with what this service keeps. */
-    readonly kind: Kind,
+    private currentRecord: ServiceRecord,
+    private currentKind: Kind,
   ) {}
+
+  get record(): ServiceRecord {
+    return this.currentRecord;
+  }
+  /** The behaviour of the service's kind, with what this service keeps. */
+  get kind(): Kind {
+    return this.currentKind;
+  }
+
+  /** Another node owns the service now, or this one. The caller moves the subscriptions. */
+  become(record: ServiceRecord, kind: Kind): void {
+    this.currentRecord = record;
+    this.currentKind = kind;
+    this.newest = undefined;
+  }
 
   get id(): NodeId {
     return this.record.id;
@@ -115,9 +155,18 @@ export class Service {
       : { status: "offline", windowMs: null };
   }
 
+  /** Subscribers here, and at other nodes. */
+  get subscriberCount(): number {
+    let count = this.subscriptions.size;
+    for (const { subscribers } of this.followers.values()) count += subscribers;
+    return count;
+  }
+
   /** The smallest window of a subscriber, in ms. Null: the service has no subscriber. */
   get takenWindowMs(): number | null {
     let smallest: number | null = null;
+    for (const { windowMs } of this.followers.values())
+      if (windowMs !== null && (smallest === null || windowMs < smallest)) smallest = windowMs;
     for (const { windowMs } of this.lanes.values())
       if (smallest === null || windowMs < smallest) smallest = windowMs;
     return smallest;

@@ -19,9 +19,13 @@ export class StatusReports {
     this.stale.add(service);
   }
 
+  /** Called when the status of a service may have changed. */
+  onTold: ((service: Service) => void) | undefined;
+
   /** Tells all subscribers now. */
   tell(service: Service): void {
     this.stale.delete(service);
+    this.onTold?.(service);
     const frame = statusFrame(service.told);
     for (const { outlet } of service.subscriptions) outlet.sendShared(frame);
   }

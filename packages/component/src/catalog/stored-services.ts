@@ -1,4 +1,4 @@
-import { parseNode, StanzapackError } from "@stanzapack/wire";
+import { formatNode, parseNode, StanzapackError, type NodeId } from "@stanzapack/wire";
 import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { Later } from "../base/later.js";
@@ -16,7 +16,7 @@ const SEEN_MS = 3_600_000;
 const OPENED_AT_ONCE = 256;
 
 /** A configuration as plain JSON data, for the store. */
-interface PlainConfig extends Omit<ServiceConfig, "members"> {
+export interface PlainConfig extends Omit<ServiceConfig, "members"> {
   readonly members: readonly string[];
   /** When each account of the record's `approved` used its approval last, in ms since 1970. */
   readonly approvedAt?: readonly number[];
@@ -39,9 +39,19 @@ export class StoredServices {
     this.store = store;
   }
 
-  /** Fills in the default durability. Throws `unsupported` for `interval` and `sync` without a store. */
+  /** Called when the configuration of a service or its approvals may have changed. */
+  onChanged: ((record: ServiceRecord) => void) | undefined;
+  /** Other processes write the store too, so what this one knows of a service may be old. */
+  isShared = false;
+
+  /** Fills in the default durability. Throws `unsupported` for a durability that this component does not have. */
   complete(config: ServiceConfig): ServiceConfig {
     const { store } = this;
+    if (this.isShared && config.durability === "none" && config.kind !== "value")
+      throw new StanzapackError(
+        "unsupported",
+        `this component has several nodes, so a ${config.kind} needs the durability interval or sync`,
+      );
     const durability = config.durability ?? (store === undefined ? "none" : "interval");
     if (durability !== "none" && store === undefined)
       throw new StanzapackError(
@@ -81,12 +91,26 @@ export class StoredServices {
     });
   };
 
-  /** Opens all stored services, and returns their records. Deletes those that were withdrawn. */
-  async restore(): Promise<ServiceRecord[]> {
+  /**
+   * Takes a service over that another process may have written last, or creates it. This process has claimed it. Rejects
+   * as `open`.
+   */
+  async takeOver(id: NodeId, config: ServiceConfig): Promise<ServiceRecord> {
+    const { store } = this;
+    const { durability = "none" } = config;
+    if (store?.share === undefined || durability === "none") return this.open(id, config, monotonicNow());
+    const node = formatNode(id);
+    const found = await store.share().refresh(node);
+    const record = found === undefined ? undefined : await this.reopen(store, node);
+    return record ?? this.open(id, config, monotonicNow());
+  }
+
+  /** Opens the stored services of this node, and returns their records. Deletes those that were withdrawn. */
+  async restore(isOurs: (node: string) => boolean = () => true): Promise<ServiceRecord[]> {
     const { store } = this;
     if (store === undefined) return [];
     const records: ServiceRecord[] = [];
-    const nodes = [...store.services()].map(({ node }) => node);
+    const nodes = [...store.services()].map(({ node }) => node).filter(isOurs);
     for (let i = 0; i < nodes.length; i += OPENED_AT_ONCE) {
       const some = nodes.slice(i, i + OPENED_AT_ONCE);
       const opened = await Promise.all(some.map((node) => this.reopen(store, node)));
@@ -121,6 +145,7 @@ export class StoredServices {
   /** Stores a changed configuration or changed approvals. Resolves when they are stored. Logs a failure. */
   changed(record: ServiceRecord): Later<void> {
     const { config, approved, stored } = record;
+    this.onChanged?.(record);
     if (stored === undefined) return;
     const { durability } = config;
     if (durability !== undefined && durability !== stored.record.durability)
@@ -178,6 +203,13 @@ export function assertSameMedium(
   );
 }
 
-function toPlain(config: ServiceConfig): PlainConfig {
+/** Returns a configuration as plain JSON data. */
+export function toPlain(config: ServiceConfig): PlainConfig {
   return { ...config, members: [...config.members] };
+}
+
+/** Returns the configuration of such data. */
+export function fromPlain(data: unknown): ServiceConfig {
+  const { withdrawn: _withdrawn, approvedAt: _approvedAt, ...plain } = data as PlainConfig;
+  return { ...DEFAULT_CONFIG, ...plain, members: new Set(plain.members) };
 }

@@ -1,3 +1,4 @@
+import { MAX_WEIGHT } from "@stanzapack/wire";
 import { prepareDomainName, prepareJid } from "@stanzapack/xmpp";
 import { z } from "zod";
 import { storeSchema } from "./store-config.js";
@@ -76,6 +77,18 @@ export const configSchema = z.strictObject({
     }),
   /** Where the component keeps services, logs, maps, cursors and approvals: on its disk, or in memory. */
   store: storeSchema.optional(),
+  /**
+   * Makes this component one of several nodes, which have the same Redis and `store.prefix`, each with a domain of its
+   * own. `nodes: {}` is enough. Without this key, the component is alone.
+   */
+  nodes: z
+    .strictObject({
+      /** Share of the clients that this node takes, compared with the other nodes. 0: only if there is no other. */
+      weight: z.number().int().min(0).max(MAX_WEIGHT).default(100),
+      /** Where this node is, in words for operators. */
+      region: z.string().min(1).max(64).optional(),
+    })
+    .optional(),
   /**
    * Bare JIDs of administrators. They may see what the component does, by `stanzapack top` and by services that the
    * component itself offers. They may run `stanzapack purge`, which removes everything that the component keeps of an

@@ -75,6 +75,21 @@ export class Cursors {
     return this.all.size;
   }
 
+  /**
+   * Reads a cursor from the store, because another process may have moved it. A cursor that a subscription holds here
+   * stays as it is. Rejects with `store-failed`.
+   */
+  async refresh(node: string, owner: string, name: string): Promise<void> {
+    const found = await this.store?.get({ node, owner, cursor: name });
+    const known = this.find(node, owner, name);
+    if (known?.holder !== undefined || known?.isWriting === true) return;
+    if (found === undefined) {
+      if (known !== undefined) this.forget(known);
+    } else if (known === undefined)
+      this.add(new Cursor(node, owner, name, found.epoch, found.offset, found.at));
+    else Object.assign(known, { epoch: found.epoch, offset: found.offset, at: found.at });
+  }
+
   find(node: string, owner: string, name: string): Cursor | undefined {
     return this.byNode.get(node)?.get(keyOf(owner, name));
   }
@@ -222,6 +237,12 @@ export class Cursors {
   }
 
   private remove(cursor: Cursor): Later<void> {
+    const { node, owner, name } = cursor;
+    this.forget(cursor);
+    return this.store?.delete({ node, owner, cursor: name });
+  }
+
+  private forget(cursor: Cursor): void {
     const { node, owner, name, holder } = cursor;
     if (holder !== undefined) holder.cursor = undefined;
     cursor.isDeleted = true;
@@ -234,7 +255,6 @@ export class Cursors {
     const ofOwner = this.byOwner.get(owner);
     ofOwner?.delete(cursor);
     if (ofOwner?.size === 0) this.byOwner.delete(owner);
-    return this.store?.delete({ node, owner, cursor: name });
   }
 
   private write(cursor: Cursor): void {

@@ -84,11 +84,13 @@ export class CatchUp {
     this.book();
   }
 
-  remove(subscription: Subscription): void {
+  /** Returns whether the subscription was on the way to its lane. */
+  remove(subscription: Subscription): boolean {
     const { writer } = subscription.outlet;
     const waiting = this.writers.get(writer);
-    waiting?.delete(subscription);
+    const wasThere = waiting?.delete(subscription) === true;
     if (waiting?.size === 0) this.writers.delete(writer);
+    return wasThere;
   }
 
   stop(): void {

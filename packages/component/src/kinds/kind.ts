@@ -79,6 +79,8 @@ export interface Kind {
   hasRest(subscription: Subscription): boolean;
   /** The service was withdrawn. */
   withdraw(service: Service, now: number): void;
+  /** Another object takes the place of this one. Frees what it holds. */
+  release?(): void;
   /** The subscriber of a map asks for checksums or entries of some ranges. */
   repair?(subscription: Subscription, asked: MapAsk): void;
   /** Once a second, at the monotonic time `now`. */

@@ -220,6 +220,10 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
   }
 
   withdraw(): void {
+    this.release();
+  }
+
+  release(): void {
     this.share.hold(0);
   }
 

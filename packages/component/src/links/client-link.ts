@@ -85,6 +85,8 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   readerBytes = 0;
   /** When anything of the client arrived last, in ms. */
   heardAt: number;
+  /** Which change of the siblings the client knows: see `Siblings`. */
+  siblingsKnown = 0;
   /** How often anything of the client arrived. */
   heard = 0;
   /** Called once, when anything of the client arrives next. */

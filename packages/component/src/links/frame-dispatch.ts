@@ -71,6 +71,7 @@ export class FrameDispatch {
         if (link.closedAt === undefined) takeRepair(link, frame);
         return;
       case "bind":
+      case "nodes":
       case "digest":
       case "demand":
       case "kept":

@@ -1,4 +1,11 @@
-import { createHello, linkCodeOf, StanzapackError, type HelloFrame, type Limits } from "@stanzapack/wire";
+import {
+  createHello,
+  linkCodeOf,
+  StanzapackError,
+  type HelloFrame,
+  type Limits,
+  type Sibling,
+} from "@stanzapack/wire";
 import {
   bareJid,
   monotonicNow,
@@ -33,6 +40,26 @@ const READS: HelloFrame["codecs"] = ["rows", "deflated", "coded", "map"];
 /** How long the component reads what a closed link still holds, in ms. */
 const CLOSED_MS = 60_000;
 
+/** The other nodes of the component, where there are several. */
+export interface Siblings {
+  /** Returns what HELLO says of them. Undefined: there is none now. */
+  list(): readonly Sibling[] | undefined;
+  /** Number of times that another node came. */
+  readonly changes: number;
+  /** Returns the domain of the node that should take a new link. `links`: those of this node. Undefined: this one. */
+  better(links: number, isFull: boolean): string | undefined;
+}
+
+/** What may change while the component runs. */
+export interface LinkSettings {
+  readonly limits: ComponentLimits;
+  readonly wireLimits: Limits;
+  /** For links that are opened from now on. */
+  envelope: ComponentConfig["envelope"];
+  /** The other nodes, if the component has several. */
+  siblings?: Siblings;
+}
+
 /**
  * All links of the component: admits, opens and ends links. Its parts read the links, and find out whether the clients
  * live.
@@ -55,12 +82,7 @@ export class LinkTable implements LinkEnds {
     private readonly broker: Broker,
     private readonly fanOut: FanOut,
     private readonly requests: FrameRequests,
-    private readonly settings: {
-      readonly limits: ComponentLimits;
-      readonly wireLimits: Limits;
-      /** For links that are opened from now on. */
-      readonly envelope: ComponentConfig["envelope"];
-    },
+    private readonly settings: LinkSettings,
     private readonly stats: ComponentStats,
     private readonly log: Logger,
   ) {
@@ -132,10 +154,7 @@ export class LinkTable implements LinkEnds {
           "cancel",
           `a link needs a block-size of at least ${MIN_BLOCK_BYTES}`,
         );
-      if (this.links.size >= this.settings.limits.maxLinks && !this.links.has(request.from)) {
-        this.stats.overQuota++;
-        throw new StanzapackError("busy", `${this.links.size} links are open, no more are allowed`);
-      }
+      if (!this.links.has(request.from)) this.assertPlace();
       const { budgets } = this.broker;
       budgets.request(request.from);
       if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
@@ -145,6 +164,21 @@ export class LinkTable implements LinkEnds {
       this.broker.refused(request.from, "a link", error);
       throw toStanzaError(error);
     }
+  }
+
+  /** Throws `redirect` with the address of another node that should take one more link, or `busy`. */
+  private assertPlace(): void {
+    const { size } = this.links;
+    const isFull = size >= this.settings.limits.maxLinks;
+    const other = this.settings.siblings?.better(size, isFull);
+    if (other !== undefined)
+      throw new StanzaError(
+        ...(["redirect", "modify", `another node has more room: ${other}`, undefined, undefined] as const),
+        `xmpp:${other}`,
+      );
+    if (!isFull) return;
+    this.stats.overQuota++;
+    throw new StanzapackError("busy", `${size} links are open, no more are allowed`);
   }
 
   private accept(stream: Bytestream): void {
@@ -179,9 +213,14 @@ export class LinkTable implements LinkEnds {
     const tag = this.settings.envelope === "auto" ? stream.takeTag() : undefined;
     link.session.lean = tag !== undefined;
     const lean = tag === undefined ? null : { tag };
+    const siblings = this.settings.siblings?.list();
+    link.siblingsKnown = this.settings.siblings?.changes ?? 0;
     link.sendFrame(
       createHello(
-        { token, codecs: READS, lean, kept: true, maps: true, calls: true, digests: true },
+        {
+          ...{ token, codecs: READS, lean, kept: true, maps: true, calls: true, digests: true },
+          ...(siblings && { siblings }),
+        },
         this.settings.wireLimits,
       ),
     );
@@ -270,7 +309,9 @@ export class LinkTable implements LinkEnds {
     this.throttle.sweep(now);
     this.reader.sweep();
     this.interrupted.sweep();
+    const { siblings } = this.settings;
     for (const link of this.links.values()) {
+      if (siblings !== undefined && link.siblingsKnown < siblings.changes) tellSiblings(link, siblings);
       if (link.closedAt !== undefined) {
         if (now - link.closedAt > CLOSED_MS) this.end(link, "closed");
         continue;
@@ -300,6 +341,12 @@ export class LinkTable implements LinkEnds {
     for (const { stream } of this.links.values()) void stream.close();
   }
 
+  /** Ends all links: other nodes of the component take them. */
+  sendAway(why: string): void {
+    for (const link of [...this.links.values()])
+      this.bye(link, new StanzapackError("component-unavailable", why));
+  }
+
   clear(): void {
     this.reader.stop();
     for (const link of [...this.links.values()]) {
@@ -309,4 +356,12 @@ export class LinkTable implements LinkEnds {
     this.links.clear();
     this.accounts.clear();
   }
+}
+
+/** Tells a client of the other nodes, because one has come since it heard of them. */
+function tellSiblings(link: ClientLink, siblings: Siblings): void {
+  const { peerHello } = link.session;
+  if (peerHello === undefined || link.closedAt !== undefined) return;
+  link.siblingsKnown = siblings.changes;
+  if (peerHello.siblings !== undefined) link.sendFrame({ type: "nodes", siblings: siblings.list() ?? [] });
 }

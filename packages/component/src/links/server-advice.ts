@@ -1,3 +1,4 @@
+import { StanzapackError, type ErrorCode } from "@stanzapack/wire";
 import type { XmppError } from "@stanzapack/xmpp";
 
 export interface ServerAddress {
@@ -66,3 +67,26 @@ function networkCode({ cause }: XmppError): string | undefined {
     ? failure.code
     : undefined;
 }
+
+/** Returns the failure in words for an operator. */
+export function failureOf(error: XmppError, at: ServerAddress): StanzapackError {
+  const code = error.code === "aborted" || error.code === "stopped" ? error.code : CODES[error.code];
+  if (code === "aborted") return new StanzapackError(code, "the start was aborted", { cause: error });
+  if (code === "stopped") return new StanzapackError(code, "the component was stopped", { cause: error });
+  const text = `the server at ${at.host}:${at.port} does not accept the component ${at.domain}: ${error.message}`;
+  return new StanzapackError(code, text, { cause: error, scope: "link", mend: adviseOperator(error, at) });
+}
+
+const CODES = {
+  auth: "auth-failed",
+  conflict: "conflict",
+  timeout: "timeout",
+  tls: "tls-failed",
+  unreachable: "unreachable",
+  unsupported: "unreachable",
+  protocol: "unreachable",
+  disconnected: "unreachable",
+  "invalid-xml": "invalid-options",
+  resource: "unreachable",
+  "insecure-context": "unreachable",
+} as const satisfies Partial<Record<XmppError["code"], ErrorCode>>;

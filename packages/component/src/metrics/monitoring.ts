@@ -53,6 +53,8 @@ export class Monitoring {
     if (!this.sources.online()) problems.push(STREAM_DOWN);
     const problem = this.sources.store()?.problem;
     if (problem !== undefined) problems.push(`the store cannot write: ${problem}`);
+    const nodeProblem = this.sources.nodeProblem?.();
+    if (nodeProblem !== undefined) problems.push(nodeProblem);
     return problems;
   }
 }

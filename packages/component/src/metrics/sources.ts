@@ -35,4 +35,6 @@ export interface MetricSources {
   readonly memory: () => { readonly lanes: number; readonly logs: number; readonly maps: number };
   /** Undefined: there is no store, or the store is not open yet. */
   readonly store: () => StoreUsage | undefined;
+  /** Why this node cannot own services. Undefined: it can, or there is one node. */
+  readonly nodeProblem?: () => string | undefined;
 }

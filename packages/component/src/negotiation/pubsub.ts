@@ -124,7 +124,8 @@ export class PubsubNegotiation {
     let outcome = first instanceof Promise ? await first : first;
     if ("holder" in outcome) {
       // The other session may be dead, and nobody may know. The component asks it before it refuses this session.
-      if (await this.links.verify(outcome.holder.jid)) {
+      const { holder } = outcome;
+      if (await (holder.verify?.() ?? this.links.verify(holder.jid))) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
       // Meanwhile the asker's own link may have ended, or been replaced.

@@ -7,7 +7,7 @@ import type { ClientLink } from "../links/client-link.js";
 import type { Broker } from "../broker/broker.js";
 import type { StoreUsage } from "../store/store.js";
 import { Rates } from "./rates.js";
-import type { ComponentRow } from "./rows.js";
+import type { ComponentRow, NodeRow } from "./rows.js";
 
 /** How often the delay of the event loop is measured, in ms. */
 const LOOP_SAMPLE_MS = 20;
@@ -24,6 +24,8 @@ export interface ComponentSources {
   /** Free space of the store's disk, in bytes. Undefined: not known. */
   readonly freeBytes: () => number | undefined;
   readonly roundTripMs: () => number | undefined;
+  /** Undefined: there is one node. */
+  readonly nodes?: () => readonly NodeRow[] | undefined;
 }
 
 /** Makes rows of the whole component. It remembers the counters, and watches the event loop until `stop`. */
@@ -70,6 +72,7 @@ export class ComponentRows {
     const stats = sources.stats();
     const seen = survey(sources.links(), this.broker.catalog.services.values(), now);
     const store = sources.store();
+    const nodes = sources.nodes?.();
     const { user, system } = process.cpuUsage();
     const { lastRefused: refused = null } = stats;
     const { micros } = this.processRates.read(process, { micros: user + system }, seconds);
@@ -91,6 +94,7 @@ export class ComponentRows {
       roundTripMs: sources.roundTripMs() ?? null,
       refused,
       ...{ slowdowns: stats.slowdowns, cutOffs: stats.cutOffs, cutOff: this.cutOff() },
+      ...(nodes && { nodes }),
       store:
         store === undefined
           ? null

@@ -65,6 +65,28 @@ export interface ComponentRow {
     /** Why the store cannot write. Null: it can. */
     readonly problem: string | null;
   } | null;
+  /** All nodes that were here lately, this one included. Undefined: the component is alone. */
+  readonly nodes?: readonly NodeRow[];
+}
+
+/** One node of a component with several, as the node sees it that was asked. */
+export interface NodeRow {
+  readonly domain: string;
+  readonly region: string | null;
+  /** The node renews its session in Redis. */
+  readonly isAlive: boolean;
+  /** Share of the clients that it takes, compared with the others. */
+  readonly weight: number;
+  readonly links: number;
+  /** Services that it owns. */
+  readonly services: number;
+  /** Services of other nodes that it follows. */
+  readonly followed: number;
+  readonly subscriptions: number;
+  /** Time since it renewed its session, in ms. */
+  readonly ageMs: number;
+  /** Time that its last renewal took, in ms. */
+  readonly lagMs: number;
 }
 
 /** What one service is doing. Rates are means as in `ComponentRow`. */

@@ -1,10 +1,12 @@
 import type { Logger } from "pino";
 import type { ComponentStats } from "../base/stats.js";
 import type { ComponentLimits } from "../config/config.js";
-import type { ResolvedStore } from "../config/store-config.js";
+import type { ResolvedConfig } from "../config/load-config.js";
+import { resolvedStoreSchema, type ResolvedStore } from "../config/store-config.js";
 import { storeFailed } from "./base/failure.js";
 import { JournalMemory } from "./base/journal-memory.js";
 import { DEFAULT_EXPIRY, type StoreOptions } from "./base/store-options.js";
+import type { RedisState } from "./redis/inspect.js";
 import type { RedisServer } from "./redis/redis-link.js";
 import type { Store } from "./store.js";
 
@@ -72,6 +74,17 @@ const PROBLEMS = {
   lmdb: "the store cannot write: the disk may be full",
   redis: "Redis does not take writes: nothing is confirmed until it does",
 } as const;
+
+/**
+ * Looks at the store in Redis of a config whose files are read (`resolveConfig`), and changes nothing in it. Reaches
+ * Redis as the component does. Rejects with `store-failed`, or with an error that says why Redis cannot be used now.
+ */
+export async function inspectRedis(config: NonNullable<ResolvedConfig["store"]>): Promise<RedisState> {
+  const store = resolvedStoreSchema.parse(config);
+  if (store.kind !== "redis") throw new TypeError(`the store is of kind ${store.kind}`);
+  const { inspect } = await import("./redis/inspect.js");
+  return inspect(serverOf(store), store.prefix);
+}
 
 type RedisConfig = Extract<ResolvedStore, { kind: "redis" }>;
 

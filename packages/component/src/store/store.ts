@@ -1,4 +1,5 @@
 import type { Later } from "../base/later.js";
+import type { NodeStore } from "../nodes/node-store.js";
 import type { Durability } from "../options/service-config.js";
 import type { ReadableJournal } from "./journal.js";
 import type { Retention } from "./base/retention.js";
@@ -223,6 +224,8 @@ export interface Store {
    * on another machine calls it.
    */
   onRestarted?: (() => void) | undefined;
+  /** What nodes share. Undefined: the store belongs to one component. The first call begins to share. */
+  readonly share?: (() => NodeStore) | undefined;
   /** Writes all waiting changes, and closes the store. Rejects with `store-failed` if a write fails. Idempotent. */
   close(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import type { Budgets } from "../budgets/budgets.js";
 import type { Calls } from "../calls/calls.js";
 import type { Approvals } from "../catalog/approvals.js";
 import type { DemandReports } from "../catalog/demand-reports.js";
+import type { ServiceRecord } from "../catalog/service-record.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
@@ -13,13 +14,14 @@ import { formatLaneKey, type LaneKey } from "../fanout/lane.js";
 import type { LaneTable } from "../fanout/lane-table.js";
 import type { NewestValues } from "../fanout/newest-values.js";
 import type { OutletFormat } from "../fanout/outlet.js";
-import type { StandingPosition } from "../kinds/kind.js";
+import type { Kind, StandingPosition } from "../kinds/kind.js";
 import type { Logs } from "../kinds/logs.js";
 import type { ClientLink, LinkSubscription } from "../links/client-link.js";
 import type { AskedOptions, ChangedOptions, SubscribeOptions } from "../options/subscribe-options.js";
 import type { TimedStart } from "../store/journal.js";
 import { raiseCredit } from "./credit.js";
 import { grantOptions } from "./grant.js";
+import { assertHasCursors, assertSameKeys, assertSince } from "./request-checks.js";
 import type { KeptSubscription } from "./resumption.js";
 import { Subscription } from "./subscription.js";
 
@@ -28,6 +30,13 @@ export interface ServiceFinder {
   readonly services: ReadonlyMap<string, Service>;
   /** Throws, or rejects with, `no-such-service`. */
   find(node: string): Later<Service>;
+  /**
+   * Makes a service ready for a subscriber: one of another node is followed first, and the subscriber's cursor is read.
+   * Rejects with `busy` if that takes too long. Undefined: all services are ready.
+   */
+  prepare?:
+    | ((service: Service, bareJid: string, cursor: string | undefined) => Promise<void> | undefined)
+    | undefined;
 }
 
 /** The parts of the component that a subscription concerns. */
@@ -135,12 +144,39 @@ export class Subscriptions {
     now: number,
     standing?: StandingPosition,
   ): Later<LinkSubscription> {
+    const preparing = this.mayAsk(link, service)
+      ? this.parts.catalog.prepare?.(service, link.bareJid, options.cursor)
+      : undefined;
+    if (preparing !== undefined)
+      return preparing.then(() => {
+        link.assertOpen();
+        this.assertOffered(service);
+        return this.subscribePrepared(link, service, options, monotonicNow(), standing);
+      });
+    return this.subscribePrepared(link, service, options, now, standing);
+  }
+
+  private mayAsk({ bareJid, taken }: ClientLink, service: Service): boolean {
+    return !taken.has(service) && service.record.mayTake(bareJid);
+  }
+
+  private assertOffered(service: Service): void {
+    if (service.withdrawn)
+      throw new StanzapackError("no-such-service", `\`${service.node}\` was withdrawn meanwhile`);
+  }
+
+  private subscribePrepared(
+    link: ClientLink,
+    service: Service,
+    options: SubscribeOptions,
+    now: number,
+    standing: StandingPosition | undefined,
+  ): Later<LinkSubscription> {
     const timed = this.seek(link, service, options);
     if (!(timed instanceof Promise)) return this.begin(link, service, options, now, standing, timed);
     return timed.then((found) => {
       link.assertOpen();
-      if (service.withdrawn)
-        throw new StanzapackError("no-such-service", `\`${service.node}\` was withdrawn meanwhile`);
+      this.assertOffered(service);
       return this.begin(link, service, options, monotonicNow(), standing, found);
     });
   }
@@ -179,11 +215,7 @@ export class Subscriptions {
         `\`${node}\` is a map, and this client does not know maps: update its Stanzapack`,
       );
     const { cursor: name } = options;
-    if (name !== undefined && !service.kind.hasCursors)
-      throw new StanzapackError(
-        "invalid-options",
-        `\`${node}\` is of kind ${service.config.kind}: only a log or a map has a \`cursor\``,
-      );
+    if (name !== undefined) assertHasCursors(service);
     const { windowMs, selection } = grantOptions(service, options);
     // After the checks, so that no publisher is asked about what cannot be granted.
     if (!mayTake) approvals.ask(service, link, options, now);
@@ -266,6 +298,46 @@ export class Subscriptions {
     demand.update(service);
   }
 
+  /**
+   * Gives a service another record and kind, because it has another owner. Its subscriptions go on from their
+   * positions. If the epoch is another one, they begin anew, and their clients are told.
+   */
+  rehome(service: Service, record: ServiceRecord, kind: Kind, now: number): void {
+    const { logs, lanes, demand } = this.parts;
+    const isSameLife = service.record.epoch === record.epoch;
+    const members = [...service.subscriptions].map((subscription) => ({
+      subscription,
+      wasOnLane: !subscription.detached,
+    }));
+    for (const lane of service.lanes.values()) service.kind.setAside(lane);
+    const onTheWay = new Set(members.filter(({ subscription }) => logs.catchUp.remove(subscription)));
+    service.kind.release?.();
+    service.become(record, kind);
+    if (!isSameLife) for (const { subscription } of members) lanes.leave(subscription);
+    for (const lane of service.lanes.values()) lane.flushedTo = record.offset;
+    for (const member of members) {
+      const { subscription, wasOnLane } = member;
+      if (!isSameLife) {
+        const { key } = subscription.lane;
+        subscription.lane = lanes.laneFor(service, key, subscription.outlet, now);
+        subscription.lane.members++;
+      }
+      const wasSent = wasOnLane || (service.kind.hasHistory && onTheWay.has(member));
+      if (isSameLife && wasSent) service.kind.comeBack(subscription, now);
+      // Otherwise it waits for room or credit, and comes back by itself.
+      else if (wasOnLane || onTheWay.has(member)) this.beginAnew(subscription, now);
+      else if (!isSameLife) subscription.position = 0;
+    }
+    demand.update(service);
+  }
+
+  private beginAnew(subscription: Subscription, now: number): void {
+    const { kind } = subscription.service;
+    subscription.detached = false;
+    const since = kind.hasHistory ? ("first" as const) : undefined;
+    kind.begin(subscription, { since, standing: undefined, isLive: true, now });
+  }
+
   /** Ends a subscription, and sends its subscriber the error. */
   end(subscription: Subscription, error: StanzapackError): void {
     subscription.outlet.sendEnd(error);
@@ -310,22 +382,4 @@ function takenOver({ name, node }: Cursor, by: Subscription): StanzapackError {
 /** Returns the key of the lane of such subscribers. Only lanes of maps differ by how maps are coded. */
 function laneKey({ config }: Service, format: OutletFormat, windowMs: number, selection: Selection): LaneKey {
   return { ...format, codesMaps: format.codesMaps === true && config.kind === "map", windowMs, selection };
-}
-
-/** Throws `invalid-options` where a service of this kind cannot begin there. */
-function assertSince({ node, kind, config }: Service, since: Since | undefined): void {
-  if (since === undefined || kind.hasHistory) return;
-  if (config.kind === "map" && typeof since === "object" && "epoch" in since) return;
-  const which = config.kind === "map" ? "a map begins at a position alone" : "only a log has a `since`";
-  throw new StanzapackError("invalid-options", `\`${node}\` is of kind ${config.kind}: ${which}`);
-}
-
-/** Throws `invalid-options` for other keys of a map: the subscriber's copy would lack their values. */
-function assertSameKeys({ node }: Service, before: Selection, after: Selection): void {
-  const isSame = JSON.stringify([before.keys, before.prefix]) === JSON.stringify([after.keys, after.prefix]);
-  if (!isSame)
-    throw new StanzapackError(
-      "invalid-options",
-      `the subscription to \`${node}\` keeps its \`keys\` and its \`prefix\`: unsubscribe first`,
-    );
 }

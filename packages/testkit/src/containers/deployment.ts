@@ -3,10 +3,20 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { Engine } from "./engine.js";
-import { COMPOSE_FILES, IMAGE } from "./images.js";
+import { COMPOSE_FILES, IMAGE, NODES_FILE } from "./images.js";
 
-/** The services of a compose file. */
-export type ContainerName = "xmpp" | "component" | "publisher" | "nginx";
+/** The services of the compose files. */
+export type ContainerName =
+  | "xmpp"
+  | "component"
+  | "publisher"
+  | "nginx"
+  // Of the file with several nodes.
+  | "component2"
+  | "component3"
+  | "redis1"
+  | "redis2"
+  | "sentinel";
 
 /** State of a container, as `podman inspect` says it. */
 export interface ContainerState {
@@ -15,25 +25,22 @@ export interface ContainerState {
   readonly ExitCode: number;
 }
 
-/** The containers of one compose file, with ports of their own on loopback. */
+/** The containers of one deployment, with ports of their own on loopback. */
 export class Deployment {
   private readonly project = `stanzapack-test-${randomUUID().slice(0, 8)}`;
-  private readonly file: string;
 
   private constructor(
     private readonly engine: Engine,
-    root: string,
-    readonly server: ServerKind,
+    private readonly files: readonly string[],
     /** Published ports. */
     readonly ports: { readonly xmpp: number; readonly https: number; readonly dashboard: number },
-  ) {
-    this.file = join(root, COMPOSE_FILES[server]);
-  }
+  ) {}
 
-  /** Brings up all containers. They may not be ready yet when this resolves. */
-  static async up(engine: Engine, root: string, server: ServerKind): Promise<Deployment> {
+  /** Brings up all containers: with `nodes` those of several nodes. They may not be ready yet when this resolves. */
+  static async up(engine: Engine, root: string, server: ServerKind, nodes = false): Promise<Deployment> {
     const [xmpp, https, dashboard] = await freePorts();
-    const deployment = new Deployment(engine, root, server, { xmpp, https, dashboard });
+    const files = [COMPOSE_FILES[server], ...(nodes ? [NODES_FILE] : [])].map((file) => join(root, file));
+    const deployment = new Deployment(engine, files, { xmpp, https, dashboard });
     await deployment.up();
     return deployment;
   }
@@ -76,7 +83,7 @@ export class Deployment {
       HTTPS_PORT: String(https),
       DASHBOARD_PORT: String(dashboard),
     };
-    return this.engine.compose(this.file, this.project, variables, ...args);
+    return this.engine.compose(this.files, this.project, variables, ...args);
   }
 }
 

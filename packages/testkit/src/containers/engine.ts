@@ -65,16 +65,16 @@ export class Engine {
   }
 
   /**
-   * Runs `podman-compose` to its end, with variables for the compose file. Returns its stdout, then its stderr. Rejects
+   * Runs `podman-compose` to its end, with variables for the compose files. Returns its stdout, then its stderr. Rejects
    * with both if it fails. podman-compose also succeeds where a command of podman fails: look at the result.
    */
   async compose(
-    file: string,
+    files: readonly string[],
     project: string,
     variables: Readonly<Record<string, string>>,
     ...args: readonly string[]
   ): Promise<string> {
-    const all = ["--file", file, "--project-name", project, ...args];
+    const all = [...files.flatMap((file) => ["--file", file]), "--project-name", project, ...args];
     const { stdout, stderr } = await this.run("podman-compose", all, variables);
     return `${stdout}\n${stderr}`;
   }

@@ -16,6 +16,9 @@ export const COMPOSE_FILES: Readonly<Record<ServerKind, string>> = {
   ejabberd: "docker/compose.ejabberd.yml",
 };
 
+/** Added to the file of either server, it makes three nodes of the component. */
+export const NODES_FILE = "docker/compose.nodes.yml";
+
 /** Is written after a build of all images, so that a later run knows how old they are. */
 const BUILT = "built";
 
@@ -28,21 +31,16 @@ const BUILT = "built";
 export async function buildImages(engine: Engine, root: string, tell: (text: string) => void): Promise<void> {
   const startedAt = new Date().toISOString();
   const args = buildArguments().map((arg) => `--podman-build-args=${arg}`);
-  for (const [server, file] of Object.entries(COMPOSE_FILES)) {
-    for (const service of ["xmpp", "component", "nginx"]) {
-      tell(`build the image of ${service} in ${file}`);
-      const output = await engine.compose(
-        join(root, file),
-        `stanzapack-${server}`,
-        {},
-        ...args,
-        "build",
-        service,
-      );
-      if (!/^exit code: 0$/m.test(output))
-        throw new Error(`podman-compose build failed:\n${output.slice(-5_000)}`);
-    }
-  }
+  const build = async (files: readonly string[], service: string): Promise<void> => {
+    tell(`build the image of ${service} in ${files.join(" and ")}`);
+    const paths = files.map((file) => join(root, file));
+    const output = await engine.compose(paths, "stanzapack", {}, ...args, "build", service);
+    if (!/^exit code: 0$/m.test(output))
+      throw new Error(`podman-compose build failed:\n${output.slice(-5_000)}`);
+  };
+  for (const file of Object.values(COMPOSE_FILES))
+    for (const service of ["xmpp", "component", "nginx"]) await build([file], service);
+  await build([COMPOSE_FILES.prosody, NODES_FILE], "redis1");
   tell(`build ${NEXT_IMAGE}, for the test of an upgrade`);
   const context = join(engine.folder, "next");
   mkdirSync(context, { recursive: true });

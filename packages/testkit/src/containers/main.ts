@@ -14,9 +14,9 @@ const MAX_COMPRESSED_BYTES = 200_000_000;
 const USAGE = `Usage: npm run test:containers -- [--keep]
 
 Builds the images of docker/ with podman, and tests the compose files with them: a client outside subscribes to a
-service inside, behind each server. Runs the unit of docker/systemd in a container with systemd. Installs podman where
-it is missing. Where no registry can be reached, makes the base images of Debian's packages and of this Node. Images and
-containers are in the folder tmp/containers of the clone.
+service inside, behind each server, with one node and with three. Runs the unit of docker/systemd in a container with
+systemd. Installs podman where it is missing. Where no registry can be reached, makes the base images of Debian's
+packages and of this Node. Images and containers are in the folder tmp/containers of the clone.
 
   --keep    do not build the images again if they are there
   --help    print this text
@@ -54,7 +54,7 @@ async function main(): Promise<number> {
   return runTests();
 }
 
-const FILES = ["test/containers.test.ts", "test/systemd-unit.test.ts"];
+const FILES = ["test/containers.test.ts", "test/node-containers.test.ts", "test/systemd-unit.test.ts"];
 
 /** Runs the end-to-end files in which containers are not skipped. Resolves to their exit status. */
 function runTests(): Promise<number> {

@@ -6,6 +6,7 @@ import { type StanzapackError } from "../base/errors.js";
 import { encodeCodedBody, encodeDataBody, encodeDataPrefix, padOfBody } from "./data-codec.js";
 import { decodeFrame, encodeFrame, padOf } from "./frame-codec.js";
 import type { Frame } from "./frames.js";
+import { createHello } from "./hello.js";
 import { DEFAULT_LIMITS } from "../base/limits.js";
 import { measureValue } from "../msgpack/msgpack-measure.js";
 import { encodeElements } from "../msgpack/update.js";
@@ -167,6 +168,23 @@ describe("decodeFrame", () => {
     expect(hello()).toMatchObject({ lean: null });
     expect(hello([1, null])).toMatchObject({ lean: { tag: null } });
     expect(hello([1, 63], [5, 1])).toMatchObject({ lean: { tag: 63 } });
+  });
+
+  it("reads the siblings that a component names, and nil as none", () => {
+    const hello = (value: unknown): Frame => decodeElements(1, 1, [0, 0, 0], [], 0, null, [[7, value]]);
+    const siblings = [
+      { domain: "b.example", weight: 100 },
+      { domain: "c.example", weight: 0 },
+    ];
+    expect(hello(["b.example", 100, "c.example", 0])).toMatchObject({ siblings });
+    expect(decodeFrame(encodeFrame(createHello({ siblings })), DEFAULT_LIMITS)).toMatchObject({ siblings });
+    expect(hello([])).toMatchObject({ siblings: [] });
+    expect(hello(null)).toMatchObject({ siblings: null });
+    for (const wrong of [5, ["b"], ["b", "c"], [1, 2], ["b", -1], ["b", 10_001]])
+      expect(refusal(() => hello(wrong))).toBe("malformed");
+    const tooMany = Array.from({ length: 65 }, () => ["b", 1]).flat();
+    for (const wrong of [tooMany, ["b".repeat(1_024), 1]])
+      expect(refusal(() => hello(wrong))).toBe("limit-exceeded");
   });
 
   it.each([0, 2, 255])("refuses HELLO of version %d, whatever else it has", (version) => {

@@ -11,7 +11,13 @@ import {
 } from "./data-codec.js";
 import { callElements, decodeCall, decodeResult, resultElements } from "./call-codec.js";
 import { decodeDigest, decodeRepair, digestElements, repairElements } from "./digest-codec.js";
-import { assertVersion, capabilityElements, readCapabilities } from "./capabilities.js";
+import {
+  assertVersion,
+  capabilityElements,
+  readCapabilities,
+  readSiblings,
+  siblingElements,
+} from "./capabilities.js";
 import {
   FRAME,
   MAX_ALIAS,
@@ -160,6 +166,8 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame | SnapshotFrame
       ];
     case "envelope":
       return [FRAME.ENVELOPE, WORDS.indexOf(frame.word), uint(frame.value, "value", MAX_UINT32)];
+    case "nodes":
+      return [FRAME.NODES, siblingElements(frame.siblings)];
     case "call":
       return callElements(frame);
     case "result":
@@ -322,6 +330,9 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
     case FRAME.ENVELOPE:
       f.name = "ENVELOPE";
       return f.end({ type: "envelope", word: f.oneOf(WORDS), value: f.uint(MAX_UINT32) });
+    case FRAME.NODES:
+      f.name = "NODES";
+      return f.end({ type: "nodes", siblings: readSiblings((...bounds) => f.textsAndUints(...bounds)) });
     case FRAME.CALL:
       return f.end(decodeCall(f, limits));
     case FRAME.RESULT:

@@ -135,6 +135,22 @@ export class FrameFields {
   pairUintOrNil(max: number): number | null {
     return this.nil() ? null : this.integer(max);
   }
+  /** The value of a pair, if it is not nil. */
+  pairOrNil<T>(read: () => T): T | null {
+    return this.nil() ? null : read();
+  }
+  /** Reads an array of texts, each with an integer behind it. It counts as no element: it is in one. */
+  nestedTextsAndUints(maxGroups: number, maxChars: number, max: number): [string, number][] {
+    const found = this.reader.array();
+    if (found === undefined || found % 2 !== 0)
+      throw this.wrong("an item is no array of texts with integers");
+    assertWithin(found / 2, maxGroups, `${this.name} list`);
+    return Array.from({ length: found / 2 }, () => [this.nestedText(maxChars), this.integer(max)]);
+  }
+  /** The same as an element of the frame. */
+  textsAndUints(...bounds: readonly [maxGroups: number, maxChars: number, max: number]): [string, number][] {
+    return this.next(this.nestedTextsAndUints(...bounds), "there");
+  }
   orNil<T>(read: () => T): T | null {
     return this.nil() ? this.next(null, "there") : read();
   }

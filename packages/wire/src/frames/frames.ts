@@ -68,6 +68,7 @@ export const FRAME = {
   /** Agreement on the kind of stanza that carries blocks. */
   ENVELOPE: 29,
   KEPT: 30,
+  NODES: 31,
 } as const;
 
 /** Largest alias. When all aliases of a link are used up, the client opens a new link for more. */
@@ -100,6 +101,19 @@ export interface HelloFrame {
   readonly calls?: true;
   /** Capability 6: the sender knows DIGEST and REPAIR. Absent: not listed. */
   readonly digests?: true;
+  /**
+   * Capability 7: the other nodes of the component, and that the client reads NODES. Null: nil, as a client lists it.
+   * Absent: not listed.
+   */
+  readonly siblings?: readonly Sibling[] | null;
+}
+
+/** Another node of the component. */
+export interface Sibling {
+  /** Domain of the node. */
+  readonly domain: string;
+  /** Share of the clients that the node takes, compared with others. 0: only if there is no other. */
+  readonly weight: number;
 }
 
 /** Component → client: from now on `alias` means this subscription. */
@@ -459,8 +473,15 @@ export interface ByeFrame {
   readonly text: string;
 }
 
+/** Component → client: the other nodes of the component now. Only to a client that lists capability 7. */
+export interface NodesFrame {
+  readonly type: "nodes";
+  readonly siblings: readonly Sibling[];
+}
+
 export type Frame =
   | HelloFrame
+  | NodesFrame
   | BindSubscriptionFrame
   | BindServiceFrame
   | DataFrame

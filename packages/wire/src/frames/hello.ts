@@ -15,6 +15,7 @@ export function createHello(
     maps,
     calls,
     digests,
+    siblings,
   }: Partial<
     Omit<HelloFrame, "type" | "version" | "maxBlockBytes" | "maxInflatedBytes" | "maxStanzaBytes">
   > = {},
@@ -34,6 +35,7 @@ export function createHello(
     ...(maps === true && { maps }),
     ...(calls === true && { calls }),
     ...(digests === true && { digests }),
+    ...(siblings !== undefined && { siblings }),
   };
 }
 
@@ -62,6 +64,8 @@ function isSame(a: HelloFrame, b: HelloFrame): boolean {
     a.maps === b.maps &&
     a.calls === b.calls &&
     a.digests === b.digests &&
+    // No client names siblings.
+    a.siblings === b.siblings &&
     a.codecs.length === b.codecs.length &&
     a.codecs.every((codec, i) => codec === b.codecs[i])
   );

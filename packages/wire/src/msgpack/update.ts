@@ -36,5 +36,5 @@ export function encodeUpdate(value: unknown, limits: Limits): Uint8Array {
 
 /** Returns the msgpack of a frame's elements. They need no bounds, because this package made them. */
 export function encodeElements(elements: readonly unknown[]): Uint8Array {
-  return encodeWithin(elements, Infinity, Infinity, 3);
+  return encodeWithin(elements, Infinity, Infinity, 4);
 }

@@ -67,6 +67,8 @@ export class StanzaError extends Error {
      * Element that the iq's answer has before the `<error/>`: for example the entries that a request could not change.
      */
     readonly payload?: Element,
+    /** Text of the condition's element: the other address of `redirect` or `gone` (RFC 6120 §8.3.3). */
+    readonly address?: string,
   ) {
     super(text === "" ? condition : `${condition}: ${text}`);
   }

@@ -11,7 +11,9 @@ export function parseStanzaError(stanza: Element): StanzaError {
   const type = String(error?.attrs["type"]);
   const children = error === undefined ? [] : childElements(error);
   const ours = children.filter((child) => child.getNS() === NS.STANZA_ERRORS);
-  const condition = ours.find((child) => child.name !== "text")?.name ?? "undefined-condition";
+  const element = ours.find((child) => child.name !== "text");
+  const condition = element?.name ?? "undefined-condition";
+  const address = element?.text() ?? "";
   const text = ours.find((child) => child.name === "text")?.text() ?? "";
   const application = children.find((child) => child.getNS() !== NS.STANZA_ERRORS);
   return new StanzaError(
@@ -19,6 +21,8 @@ export function parseStanzaError(stanza: Element): StanzaError {
     TYPES.has(type) ? (type as StanzaErrorType) : "cancel",
     text,
     application && parseApplication(application),
+    undefined,
+    address === "" ? undefined : address,
   );
 }
 
@@ -39,7 +43,11 @@ export function formatStanzaError(error: StanzaError): Element {
   return xml(
     "error",
     { type: error.type },
-    xml(error.condition, { xmlns: NS.STANZA_ERRORS }),
+    xml(
+      error.condition,
+      { xmlns: NS.STANZA_ERRORS },
+      ...(error.address === undefined ? [] : [fitForXml(error.address)]),
+    ),
     ...(error.text === "" ? [] : [xml("text", { xmlns: NS.STANZA_ERRORS }, fitForXml(error.text))]),
     ...(application === undefined
       ? []

@@ -49,6 +49,15 @@ export const FIX = {
     "Run the version of Stanzapack that wrote this store, or name another directory in `store.path`.",
   storeDamage:
     "Copy the directory first. The next start of the component repairs the store, and logs what is lost.",
+  redisAway:
+    "Start Redis, or correct `host`, `port`, `sentinels`, `master` and `tls` of `store`. `redis-cli` tries the same.",
+  redisVersion: "Install Redis 7.0 or later, or Valkey.",
+  redisStoreVersion: "Run the version of Stanzapack that wrote this store, or set another `store.prefix`.",
+  noReplicas: "Set `store.replicas: 1`, so that `sync` waits for a replica.",
+  fewReplicas:
+    "Start the replicas, or lower `store.replicas`. `redis-cli INFO replication` names those that are there.",
+  minReplicas: "Set `min-replicas-to-write 1` in redis.conf of the primary and of its replicas.",
+  prefixUsed: "Set another `store.prefix`. If this component is to be one of these nodes, set `nodes: {}`.",
   notRunning:
     "Start the component: `stanzapack serve --config FILE`, or `systemctl start` with the name of its unit.",
   notReady: "The checks `domain` and `login` below, or the component's log, have the reason.",

@@ -1,4 +1,4 @@
-import type { ComponentConfig, ResolvedConfig, StoreState } from "@stanzapack/component";
+import type { ComponentConfig, RedisState, ResolvedConfig, StoreState } from "@stanzapack/component";
 import type { Connection } from "@stanzapack/xmpp";
 
 /**
@@ -15,6 +15,8 @@ export interface ComponentState {
   /** Only if the secret can be read. */
   resolved?: ResolvedConfig;
   store?: StoreState;
+  /** Only if the store is in Redis, and Redis was reached. */
+  redis?: RedisState;
   /** Whether a process has the store. Undefined: not known, or the store is in memory. */
   storeHeld?: boolean;
   /** The component refuses the TLS of the server's port, so nothing is tried over it. */

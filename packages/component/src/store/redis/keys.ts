@@ -15,6 +15,25 @@ export class Keys {
     return `${this.prefix}services`;
   }
 
+  /** What nodes of a component know of one another. All in one slot, because scripts use several of them. */
+  get nodes(): NodeKeys {
+    const of = (part: string): string => `${this.prefix}{nodes}:${part}`;
+    return {
+      ...{ times: of("times"), infos: of("infos") },
+      ...{ entries: of("entries"), changes: of("changes"), count: of("count") },
+    };
+  }
+
+  /** Channel of messages to one node. */
+  toNode(domain: string): string {
+    return `${this.prefix}{${escapeTag(domain)}}:to`;
+  }
+
+  /** Channel of a service's updates, for other nodes. */
+  live(node: string): string {
+    return this.of(node, "live");
+  }
+
   /** Sorted set, as `services`: the nodes that have cursors. */
   get cursorNodes(): string {
     return `${this.prefix}cursor-nodes`;
@@ -43,6 +62,19 @@ export class Keys {
   private of(node: string, part: string): string {
     return `${this.prefix}{${escapeTag(node)}}:${part}`;
   }
+}
+
+export interface NodeKeys {
+  /** Sorted set: domain of a node → when it renewed its session, in ms since 1970 by Redis's clock. */
+  readonly times: string;
+  /** Hash: domain of a node → what it tells of itself. */
+  readonly infos: string;
+  /** Hash: service → its entry in the catalogue, behind the fencing token. */
+  readonly entries: string;
+  /** Stream: the changes of the catalogue. The ID of change n is `n-0`. */
+  readonly changes: string;
+  /** Number of changes so far. */
+  readonly count: string;
 }
 
 export interface ServiceKeys {

@@ -261,6 +261,22 @@ export class RedisJournal implements StoredJournal, Droppable {
     return this.parts.reader.since(time, first, newest).then(at);
   }
 
+  /** Of a followed journal: Redis has updates up to `to` that did not come here. */
+  jump(to: number): void {
+    if (to <= this.newest) return;
+    this.newest = to;
+    this.tail.clear();
+    this.tail.start = to + 1;
+  }
+
+  /** Of a followed journal: its owner keeps the updates from `first` on. See `Found`. */
+  ownerDropped(first: number, droppedAt: number): void {
+    if (first <= this.first) return;
+    this.first = first;
+    this.droppedAt = droppedAt;
+    this.tail.dropBefore(first);
+  }
+
   /** Ends the journal: its bytes no longer count for any bound. */
   clear(): void {
     this.totals = this.dropped = { rows: 0, bytes: 0 };

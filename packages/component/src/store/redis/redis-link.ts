@@ -1,6 +1,6 @@
 import { createClient, DisconnectsClientError, RESP_TYPES, type RedisClientType } from "@redis/client";
 import { monotonicNow } from "@stanzapack/xmpp";
-import type { Script } from "./scripts.js";
+import type { Script } from "./script.js";
 import { SCRIPTS } from "./scripts.js";
 import { describeFailure, needsNewConnection, RedisAway } from "./trouble.js";
 
@@ -86,6 +86,30 @@ export class RedisLink {
   /** Runs a script. Rejects with `RedisAway` or `store-failed`. */
   run(script: Script, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<Reply> {
     return this.send(["EVALSHA", script.sha, String(keys.length), ...keys, ...args]);
+  }
+
+  /**
+   * Receives the messages of a sharded channel until the connection is lost. Rejects with `RedisAway` or
+   * `store-failed`. A connection with a channel takes no commands.
+   */
+  async listen(channel: string, onMessage: (message: Buffer) => void): Promise<void> {
+    const { client } = this;
+    if (client === undefined || !this.isUp) throw new RedisAway("there is no connection to Redis");
+    try {
+      await deadline(client.sSubscribe(channel, onMessage, true), SILENT_MS);
+    } catch (error) {
+      throw describeFailure(error);
+    }
+  }
+
+  /** Receives the messages of this channel no more. */
+  unlisten(channel: string): void {
+    if (this.isUp) this.client?.sUnsubscribe(channel).catch(() => undefined);
+  }
+
+  /** Ends the connection, because it does not work any more. A new one is made. */
+  renew(why: string): void {
+    if (this.isUp) this.lose(new RedisAway(why));
   }
 
   /** Waits for the answers to what was sent, for `SILENT_MS` at most, and closes the connection. */

@@ -3,7 +3,8 @@ import { decodeEntry, type JournalRow } from "../base/entries.js";
 import { sliceOf } from "../base/slices.js";
 import type { Chunk, ChunkCache } from "./chunks.js";
 import { entryId } from "./keys.js";
-import { READ, SINCE, type Script } from "./scripts.js";
+import type { Script } from "./script.js";
+import { READ, SINCE } from "./scripts.js";
 import type { Reply } from "./redis-link.js";
 
 /** Bytes that one read from Redis brings, about. 262,144: four full frames, in one round trip. */

@@ -7,6 +7,7 @@ import { ownerOf } from "../base/records.js";
 import { tighter, type Retention } from "../base/retention.js";
 import { MAX_UNWRITTEN_BYTES, type StoreOptions } from "../base/store-options.js";
 import { MemoryStore } from "../memory/memory-store.js";
+import type { FollowedService, NodeStore } from "../../nodes/node-store.js";
 import type { OpenOptions, Store, StoredRecord, StoredService, StoreUsage } from "../store.js";
 import { ChunkCache } from "./chunks.js";
 import { Connections } from "./connections.js";
@@ -19,6 +20,8 @@ import type { RedisServer, Reply, Send } from "./redis-link.js";
 import { readMap } from "./redis-map.js";
 import { RedisReader } from "./redis-reader.js";
 import { RedisService } from "./redis-service.js";
+import { followService } from "./followed-service.js";
+import { RedisNodes } from "./redis-nodes.js";
 import { CREATE, OPEN } from "./scripts.js";
 import { writeVersion } from "./server-check.js";
 import { RedisAway } from "./trouble.js";
@@ -79,6 +82,7 @@ class RedisStore implements Store {
   /** Tells records of this process from those of others. */
   private readonly nonce = randomUUID();
   private sweeping: Iterator<[string, Known], undefined> | undefined;
+  private nodes: RedisNodes | undefined;
   private closing: Promise<void> | undefined;
   constructor(private readonly options: RedisStoreOptions) {
     const { memoryShares: shares, retention, expiry } = options;
@@ -102,6 +106,39 @@ class RedisStore implements Store {
       const nodes = listed.map(String);
       for (let i = 0; i < nodes.length; i += STEP) await this.load(send, nodes.slice(i, i + STEP));
     });
+  }
+
+  readonly share = (): NodeStore => {
+    const { keys, connections } = this;
+    const { link } = connections;
+    return (this.nodes ??= new RedisNodes({
+      ...{ server: this.options.server, keys, send: link.send, isUp: () => link.up },
+      onDamaged: (text) => this.options.onDamage({ node: undefined, text }),
+      follow: (node) => this.follow(node),
+      refresh: (node) => this.refresh(node),
+    }));
+  };
+
+  private follow(node: string): Promise<FollowedService | undefined> {
+    const { keys, connections } = this;
+    return followService(node, {
+      ...{ keys: keys.service(node), connections, memoryShares: this.options.memoryShares },
+      readerOf: (journal, epoch) => this.readerOf(journal, epoch),
+    });
+  }
+
+  private async refresh(node: string): Promise<StoredRecord | undefined> {
+    const known = this.byNode.get(node);
+    if (known?.service !== undefined) {
+      if (known.service.isOpen) known.service.close();
+      known.service.forget();
+    }
+    this.byNode.delete(node);
+    const fields = await this.connections.ask((send) => send(["HGETALL", this.keys.service(node).record]));
+    const found = this.decode(node, fields);
+    if (found === undefined) return undefined;
+    this.byNode.set(node, { record: found.record, service: undefined });
+    return found.record;
   }
 
   /** Redis was restarted, or another one is the primary: it may have less than before. */
@@ -145,7 +182,7 @@ class RedisStore implements Store {
     const { retention: all, storedShares, memoryShares, expiry, onDamage, onCommit } = this.options;
     const bounds: Retention = own === undefined ? all : tighter(own, all);
     const keys = this.keys.service(node);
-    const { connections, chunks } = this;
+    const { connections } = this;
     const { link } = connections;
     const service: RedisService = new RedisService(
       {
@@ -164,17 +201,23 @@ class RedisStore implements Store {
       new RedisJournal(
         {
           ...{ owner: ownerOf(node), epoch, storedShares, memoryShares, retention: () => bounds },
-          reader: new RedisReader({
-            ...{ chunks, epoch, journal: keys.journal, isUp: () => link.up },
-            run: (script, names, args) => link.run(script, names, args),
-            onProblem: (error) => (error instanceof RedisAway ? undefined : this.options.onProblem(error)),
-          }),
+          reader: this.readerOf(keys.journal, epoch),
           onDropped: () => service.dropped(),
         },
         journal,
       ),
     );
     return service;
+  }
+
+  private readerOf(journal: string, epoch: number): RedisReader {
+    const { chunks, connections } = this;
+    const { link } = connections;
+    return new RedisReader({
+      ...{ chunks, epoch, journal, isUp: () => link.up },
+      run: (script, names, args) => link.run(script, names, args),
+      onProblem: (error) => (error instanceof RedisAway ? undefined : this.options.onProblem(error)),
+    });
   }
 
   private hold(bytes: number): void {
@@ -311,6 +354,11 @@ class RedisStore implements Store {
   }
 
   private async expire(node: string): Promise<void> {
+    // Another node may own the service, and have written it meanwhile.
+    if (this.nodes !== undefined) {
+      const record = await this.refresh(node);
+      if (record === undefined || record.seenAt >= wallNow() - this.options.expiry.serviceMs) return;
+    }
     await (await this.open(node))?.delete();
   }
 
@@ -332,8 +380,9 @@ class RedisStore implements Store {
     return (this.closing ??= this.end());
   }
 
-  private end(): Promise<void> {
+  private async end(): Promise<void> {
     for (const { service } of this.byNode.values()) service?.finish();
-    return this.connections.close();
+    await this.nodes?.stop();
+    await this.connections.close();
   }
 }

@@ -1,20 +1,5 @@
-import { createHash } from "node:crypto";
-
-/** A program that Redis runs as one step: no other command comes between. */
-export interface Script {
-  readonly text: string;
-  /** Redis knows the program by this hash. */
-  readonly sha: string;
-}
-
-/**
- * `flags`: by them Redis refuses a script before its first line, so that it does all or nothing. Without flags, Redis
- * refuses it when memory is short, on a replica, when the disk fails, and when replicas are missing.
- */
-function script(body: string, flags = ""): Script {
-  const text = `#!lua${flags === "" ? "" : ` flags=${flags}`}\n${body.trim()}\n`;
-  return { text, sha: createHash("sha1").update(text).digest("hex") };
-}
+import { NODE_SCRIPTS } from "./node-scripts.js";
+import { script, type Script } from "./script.js";
 
 /**
  * Opens a service. Keys: record, journal. The caller owns the service from here on: it has a new fencing token, and its
@@ -203,4 +188,7 @@ return 0
 );
 
 /** All programs, for loading them once. */
-export const SCRIPTS: readonly Script[] = [OPEN, CREATE, WRITE, FREE, DELETE, READ, SINCE, UNLIST];
+export const SCRIPTS: readonly Script[] = [
+  ...[OPEN, CREATE, WRITE, FREE, DELETE, READ, SINCE, UNLIST],
+  ...NODE_SCRIPTS,
+];

@@ -4,16 +4,31 @@ import type { Reply, Send } from "./redis-link.js";
 import { RedisAway } from "./trouble.js";
 
 /** Version of the stored format. A store of another version is refused. */
-const STORE_VERSION = "1";
+export const STORE_VERSION = "1";
 
-/** Settings of Redis on which the store's promises rest, and what they must be. */
-const NEEDED: readonly (readonly [setting: string, is: RegExp, wanted: string, why: string])[] = [
-  ["appendonly", /^yes$/, "yes", "a restart of Redis loses what the component has confirmed"],
-  ["appendfsync", /^always$/, "always", "a power cut loses what the component has confirmed"],
-  [
-    ...(["maxmemory-policy", /^(noeviction|volatile-.*)$/, "noeviction"] as const),
-    "Redis deletes services when its memory is full",
-  ],
+/** A setting of Redis, and what it should be. */
+export interface NeededSetting {
+  readonly setting: string;
+  readonly is: RegExp;
+  readonly wanted: string;
+  /** What happens otherwise. */
+  readonly why: string;
+}
+
+/** Settings of Redis on which the store's promises rest. */
+export const NEEDED_SETTINGS: readonly NeededSetting[] = [
+  {
+    ...{ setting: "appendonly", is: /^yes$/, wanted: "yes" },
+    why: "a restart of Redis loses what the component has confirmed",
+  },
+  {
+    ...{ setting: "appendfsync", is: /^always$/, wanted: "always" },
+    why: "a power cut loses what the component has confirmed",
+  },
+  {
+    ...{ setting: "maxmemory-policy", is: /^(noeviction|volatile-.*)$/, wanted: "noeviction" },
+    why: "Redis deletes services when its memory is full",
+  },
 ];
 
 /**
@@ -60,23 +75,38 @@ export async function writeVersion(send: Send, keys: Keys): Promise<void> {
 }
 
 async function checkSettings(send: Send, onUnknown: (text: string) => void): Promise<void> {
-  const found = new Map<string, string>();
-  try {
-    for (const [setting] of NEEDED) {
-      const reply = (await send(["CONFIG", "GET", setting])) as readonly Reply[];
-      if (reply.length === 2) found.set(setting, String(reply[1]));
-    }
-  } catch (error) {
-    if (error instanceof RedisAway) throw error;
-    const needed = NEEDED.map(([setting, , wanted]) => `${setting} ${wanted}`).join(", ");
+  const found = await readSettings(
+    send,
+    NEEDED_SETTINGS.map(({ setting }) => setting),
+  );
+  if (found === undefined) {
+    const needed = NEEDED_SETTINGS.map(({ setting, wanted }) => `${setting} ${wanted}`).join(", ");
     return onUnknown(`Redis does not tell its settings (CONFIG GET): make sure that it has ${needed}`);
   }
-  for (const [setting, is, wanted, why] of NEEDED) {
+  for (const { setting, is, wanted, why } of NEEDED_SETTINGS) {
     const value = found.get(setting);
     if (value !== undefined && !is.test(value))
       throw storeFailed(
         `Redis has \`${setting} ${value}\`: ${why}`,
         `Set \`${setting} ${wanted}\` in redis.conf, or now with \`CONFIG SET ${setting} ${wanted}\`.`,
       );
+  }
+}
+
+/** Returns the values of these settings. Undefined: the user may not ask (ACL). Rejects with `RedisAway`. */
+export async function readSettings(
+  send: Send,
+  settings: readonly string[],
+): Promise<ReadonlyMap<string, string> | undefined> {
+  const found = new Map<string, string>();
+  try {
+    for (const setting of settings) {
+      const reply = (await send(["CONFIG", "GET", setting])) as readonly Reply[];
+      if (reply.length === 2) found.set(setting, String(reply[1]));
+    }
+    return found;
+  } catch (error) {
+    if (error instanceof RedisAway) throw error;
+    return undefined;
   }
 }
